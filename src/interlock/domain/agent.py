@@ -1,0 +1,330 @@
+"""Agents: users, teams, what they say of themselves (status), and a shift of theirs (work session) with what it carries.
+
+Load is a set, never a tally: a session holds one entry per item or offer, and every figure is summed from that set in
+the commit that changes it, so that repeating a step cannot make the figures drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from interlock.domain.decision import Decision, Moment, Reason, Why, birth, step
+from interlock.domain.errors import InvalidValue, NoLiveSession
+from interlock.domain.record import Index, Record
+
+StatusType = Literal["available", "busy", "unavailable", "offline"]
+UserType = Literal["user", "machine"]
+
+
+class User(Record, frozen=True, kw_only=True):
+    """A person (or machine) that can be given work."""
+
+    TYPE: ClassVar[str] = "user"
+    PATH: ClassVar[str] = "/v1/users/"
+    NOUN: ClassVar[str] = "user"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org"}
+
+    name: str
+    display_name: str | None = None
+    email: str | None = None
+    user_type: UserType = "user"
+    roles: tuple[str, ...] = ()
+    enabled: bool = True
+    teams: tuple[str, ...] = ()
+    capacity: dict[str, Any] | None = None
+    """Own limits, `{total, channels, priorities}`; each is looked up alone: agent, then team, then org."""
+
+    def index(self) -> Index:
+        """Listed by name; disabled ones apart."""
+        return Index(state="enabled" if self.enabled else "disabled", sort=self.name.lower())
+
+    def claims(self) -> tuple[str, ...]:
+        """A mail address names one user of its org."""
+        return (f"{self.org}/user-email/{self.email.lower()}",) if self.email else ()
+
+
+class Team(Record, frozen=True, kw_only=True):
+    """Users who serve the same queues."""
+
+    TYPE: ClassVar[str] = "team"
+    PATH: ClassVar[str] = "/v1/teams/"
+    NOUN: ClassVar[str] = "team"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org"}
+
+    name: str
+    display_name: str | None = None
+    icon: str | None = None
+    members: tuple[str, ...] = ()
+
+    def index(self) -> Index:
+        """Listed by name."""
+        return Index(sort=self.name.lower())
+
+
+class RoutingSettings(Record, frozen=True, kw_only=True):
+    """Which queues a team serves and how much its agents carry. Its id is the team's id; the first PUT makes it."""
+
+    TYPE: ClassVar[str] = "team_routing_settings"
+    PATH: ClassVar[str] = "/v1/routing/settings/"
+    NOUN: ClassVar[str] = "routing-settings"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "team": "team"}
+    QUEUES_MAX: ClassVar[int] = 10
+
+    team: str
+    enabled: bool = False
+    work_item_capacity: int | None = None
+    capacity: dict[str, Any] | None = None
+    queues: tuple[str, ...] = ()
+    external_queues: tuple[str, ...] = ()
+    offer_rate: dict[str, Any] | None = None
+
+
+class Status(Record, frozen=True, kw_only=True):
+    """What an agent says of themselves. Only `available` takes new work; a status never changes its type."""
+
+    TYPE: ClassVar[str] = "status"
+    PATH: ClassVar[str] = "/v1/routing/statuses/"
+    NOUN: ClassVar[str] = "status"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org"}
+
+    name: str
+    status_type: StatusType
+    description: str = ""
+    external_id: str | None = None
+    selectable: bool = True
+    system: bool = False
+    enabled: bool = True
+    routable: bool = False
+
+    def index(self) -> Index:
+        """Listed by name within its type."""
+        return Index(state=self.status_type, sort=self.name.lower())
+
+    def claims(self) -> tuple[str, ...]:
+        """A status name is unique in its org."""
+        return (f"{self.org}/status-name/{self.name.lower()}",)
+
+
+class OrgSettings(Record, frozen=True, kw_only=True):
+    """How routing behaves in one org. Its id is the org's id."""
+
+    TYPE: ClassVar[str] = "org_settings"
+    PATH: ClassVar[str] = "/v1/routing/org-settings"
+    NOUN: ClassVar[str] = "org-settings"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status"}
+
+    accept_required: bool = True
+    accept_timeout_seconds: int = 30
+    timeout_status: str | None = None
+    auto_unassign: bool = False
+    requeue_when_offline: bool = False
+    requeue_grace_seconds: int = 0
+    strategy: Literal["longest-idle", "most-free-capacity", "round-robin"] = "longest-idle"
+    reoffer_seconds: int = 30
+    sweep_seconds: int = 5
+    rules_wait_ms: int = 2000
+    capacity: dict[str, Any] = {"total": 20, "channels": {"voice": 1}}
+    lag_objective_seconds: int = 5
+
+
+class Held(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One thing a session carries: an item it owns, or one that is offered to it."""
+
+    item: str
+    weight: int
+    channel: str = ""
+    priority: int = 1
+    offered: bool = False
+    paused: bool = False
+    over: bool = False
+
+
+class Spent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Time in one status: since when it is the present one (ms; none: it is not), and what it added up to before."""
+
+    status_at: int | None = None
+    time: int = 0
+    business_time: int = 0
+
+
+class Capacity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The limits in force for a session: weight in all, items per channel, weight per queue priority."""
+
+    total: int = 20
+    channels: dict[str, int] = {}
+    priorities: dict[int, int] = {}
+
+
+class WorkSession(Record, frozen=True, kw_only=True):
+    """One shift of one agent, in one team: from the first routable status to going offline."""
+
+    TYPE: ClassVar[str] = "work_session"
+    PATH: ClassVar[str] = "/v1/routing/work-sessions/"
+    NOUN: ClassVar[str] = "work-session"
+    RELATIONS: ClassVar[Mapping[str, str]] = {
+        "org": "org", "user": "user", "team": "team", "routing_settings": "team_routing_settings", "status": "status",
+        "pending_reservation": "reservation",
+    }
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"holding", "limits"})
+
+    user: str
+    team: str | None = None
+    routing_settings: str | None = None
+    status: str
+    status_type: StatusType = "available"
+    routable: bool = True
+    queues: tuple[str, ...] = ()
+    signed_in_at: int = 0
+    signed_out_at: int | None = None
+    limits: Capacity = Capacity()
+    holding: tuple[Held, ...] = ()
+    work_item_count: int = 0
+    paused_work_item_count: int = 0
+    total_capacity: int = 20
+    capacity_remaining: int = 20
+    over_capacity: int = 0
+    capacity_status: Literal["idle", "not-at-capacity", "at-capacity"] = "idle"
+    handled_item_count: int = 0
+    last_assigned_item_at: int | None = None
+    last_offered_at: int | None = None
+    pending_reservation: str | None = None
+    total_time_by_status: dict[str, Spent] = {}
+
+    def index(self) -> Index:
+        """Live ones apart from ended ones; by user."""
+        return Index(state="ended" if self.signed_out_at else "live", owner=self.user, sort=f"{self.signed_in_at:015d}")
+
+    def claims(self) -> tuple[str, ...]:
+        """A user has one live session, and at most one offer at a time."""
+        return () if self.signed_out_at else (f"{self.org}/live-session/{self.user}",)
+
+    @property
+    def used(self) -> int:
+        """Weight of what is carried and offered; what is paused weighs nothing."""
+        return sum(h.weight for h in self.holding if not h.paused)
+
+
+def reckon(s: WorkSession) -> WorkSession:
+    """`s` with every figure summed anew from what it holds."""
+    open_ones = [h for h in s.holding if not h.offered]
+    used, total = s.used, s.limits.total
+    return s.with_(
+        work_item_count=len(open_ones),
+        paused_work_item_count=sum(h.paused for h in open_ones),
+        total_capacity=total,
+        capacity_remaining=max(0, total - used),
+        over_capacity=max(0, used - total),
+        capacity_status="at-capacity" if used >= total else "not-at-capacity" if used else "idle",
+    )
+
+
+def hold(s: WorkSession, held: Held) -> WorkSession:
+    """`s` carrying this too, in place of what it held of the same item."""
+    return reckon(s.with_(holding=(*(h for h in s.holding if h.item != held.item), held)))
+
+
+def release(s: WorkSession, item: str) -> WorkSession:
+    """`s` without this item; the same session if it did not hold it."""
+    kept = tuple(h for h in s.holding if h.item != item)
+    return s if len(kept) == len(s.holding) else reckon(s.with_(holding=kept))
+
+
+def room(s: WorkSession, weight: int, channel: str, priority: int, *, item: str = "") -> str:
+    """Why this much more does not fit, as a reason code; empty if it fits. What is held of `item` itself does not count."""
+    others = [h for h in s.holding if h.item != item and not h.paused]
+    limits = s.limits
+    if weight > limits.total:
+        return "TOO_HEAVY"
+    if sum(h.weight for h in others) + weight > limits.total:
+        return "AT_CAPACITY"
+    per_channel = limits.channels.get(channel)
+    if per_channel is not None and sum(h.channel == channel for h in others) >= per_channel:
+        return "AT_CHANNEL_LIMIT"
+    per_priority = limits.priorities.get(priority)
+    if per_priority is not None and sum(h.weight for h in others if h.priority == priority) + weight > per_priority:
+        return "AT_PRIORITY_LIMIT"
+    return ""
+
+
+def limits(user: User, team: RoutingSettings | None, org: OrgSettings) -> Capacity:
+    """The limits in force: each looked up alone, first at the agent, then the team, then the org."""
+    own, org_wide = user.capacity or {}, org.capacity
+    of_team = dict(team.capacity or {}) if team else {}
+    if team and team.work_item_capacity is not None:
+        of_team["total"] = team.work_item_capacity
+    layers: Sequence[Mapping[str, Any]] = (org_wide, of_team, own)
+    total = next((layer["total"] for layer in reversed(layers) if layer.get("total") is not None), 20)
+    channels: dict[str, int] = {}
+    priorities: dict[int, int] = {}
+    for layer in layers:
+        channels |= layer.get("channels") or {}
+        priorities |= {int(p["priority"]): int(p["limit"]) for p in layer.get("priorities") or ()}
+    return Capacity(int(total), channels, priorities)
+
+
+def sign_in(
+    user: User, status: Status, settings: RoutingSettings | None, org: OrgSettings, carried: Sequence[Held], moment: Moment
+) -> Decision:
+    """A shift begins. `carried` are the items the user owns already: they weigh from now on, over the limit if need be."""
+    if status.status_type == "offline":
+        raise NoLiveSession("An offline status ends a session; this user has none.")
+    _usable(user, status)
+    now = moment.now
+    session = WorkSession(
+        id=moment.fresh(), org=user.org, user=user.id, team=settings.team if settings else None,
+        routing_settings=settings.id if settings else None, status=status.id, status_type=status.status_type,
+        routable=status.routable, queues=settings.queues if settings else (), signed_in_at=now,
+        limits=limits(user, settings, org), holding=tuple(carried),
+        total_time_by_status={status.id: Spent(status_at=now)}, created_at=now, updated_at=now, modified_at=now,
+    )
+    made = reckon(session)
+    why = Why(
+        direction="person", kind="change", record=made.ref, rev_after=1,
+        reasons=(Reason("UPDATE_SESSION", "SIGNED_IN", {"status": status.id}),),
+    )
+    return Decision(partition=made.id, why=why, writes=(birth(made),))
+
+
+def _usable(user: User, status: Status) -> None:
+    if not user.enabled:
+        raise InvalidValue("This user is disabled; enable the user first.")
+    if not status.enabled:
+        raise InvalidValue(f"The status {status.name} is disabled; choose another.", pointer="/status")
+
+
+def change_status(s: WorkSession, user: User, status: Status, moment: Moment, *, code: str = "STATUS_CHANGED") -> Decision:
+    """The agent says something else of themselves; an offline status ends the shift."""
+    _usable(user, status)
+    after = with_status(s, status, moment.now)
+    reason = Reason("UPDATE_SESSION", "SIGNED_OUT" if after.signed_out_at else code, {"status": status.id})
+    why = Why(
+        direction="person" if moment.by.actor.cls == "person" else "system", kind="change", record=s.ref,
+        rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev, reasons=(reason,),
+    )
+    by_hand = moment.by.actor.cls == "person"
+    return Decision(partition=s.id, why=why, writes=(step(s, after, moment.now, by_hand=by_hand),))
+
+
+def with_status(s: WorkSession, status: Status, now: int) -> WorkSession:
+    """`s` in this status from `now` on, the time in the former one added up."""
+    spent = dict(s.total_time_by_status)
+    old = spent.get(s.status, Spent())
+    if old.status_at is not None:
+        passed = max(0, now - old.status_at)
+        spent[s.status] = Spent(None, old.time + passed, old.business_time + passed)
+    before = spent.get(status.id, Spent())
+    ends = status.status_type == "offline"
+    spent[status.id] = Spent(None if ends else now, before.time, before.business_time)
+    return s.with_(
+        status=status.id, status_type=status.status_type, routable=status.routable and not ends,
+        signed_out_at=now if ends else None, total_time_by_status=spent,
+    )
+
+
+BUILT_IN: tuple[tuple[str, StatusType], ...] = (
+    ("Available", "available"), ("Busy", "busy"), ("Unavailable", "unavailable"), ("Offline", "offline"),
+)
+"""The statuses every org has from the start."""

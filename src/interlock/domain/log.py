@@ -1,0 +1,85 @@
+"""The log: one row per decision, with its change sets. Audit, events, explain, the relay and the detectors all read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from interlock.domain import kinds
+from interlock.domain.change import ChangeSet, diff
+from interlock.domain.decision import Basis, Decision, Provenance, Why
+from interlock.domain.record import Record
+
+
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One decision as it was committed. `position` grows with every row of the store; `at` is the commit's clock (ms).
+
+    `partition` orders what belongs together: the conversation's id where there is one. A row without change sets is a
+    decision not to write: it has no event and moves no rev.
+    """
+
+    position: int
+    id: str
+    org: str
+    partition: str
+    at: int
+    by: Provenance
+    why: Why
+    basis: tuple[Basis, ...] = ()
+    changes: tuple[ChangeSet, ...] = ()
+
+    def change_of(self, type: str) -> ChangeSet | None:
+        """The first change set of a record of this type."""
+        return next((c for c in self.changes if c.type == type), None)
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A row that is about to be committed: everything but its position."""
+
+    id: str
+    org: str
+    partition: str
+    at: int
+    by: Provenance
+    why: Why
+    basis: tuple[Basis, ...] = ()
+    changes: tuple[ChangeSet, ...] = ()
+
+    def at_position(self, position: int) -> Row:
+        """The row, once its position is known."""
+        return Row(position, self.id, self.org, self.partition, self.at, self.by, self.why, self.basis, self.changes)
+
+
+encode_record = msgspec.json.Encoder().encode
+
+
+def entry_of(decision: Decision, id: str, by: Provenance, at: int, basis: tuple[Basis, ...]) -> Entry:
+    """The log entry of a decision: its writes turned into change sets, each with the record as it will be."""
+    changes: list[ChangeSet] = []
+    for write in decision.writes:
+        before, after = write.before, write.after
+        snapshot = msgspec.Raw(encode_record(after))
+        if before is None:
+            changes.append(ChangeSet(after.TYPE, after.id, 0, after.rev, snapshot))
+        else:
+            attributes, relationships = diff(before, after)
+            changes.append(ChangeSet(after.TYPE, after.id, before.rev, after.rev, snapshot, attributes, relationships))
+    return Entry(id, by.org, decision.partition, at, by, decision.why, basis, tuple(changes))
+
+
+def snapshot_of(change: ChangeSet) -> Record:
+    """The record as it was at `change.rev`."""
+    return kinds.decode(change.type, bytes(change.snapshot))
+
+
+encode_entry = msgspec.json.Encoder().encode
+_row_decoder = msgspec.json.Decoder(Entry)
+
+
+def decode_row(position: int, body: bytes) -> Row:
+    """A stored row."""
+    return _row_decoder.decode(body).at_position(position)
+
+
+Json = dict[str, Any]

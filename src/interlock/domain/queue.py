@@ -1,0 +1,51 @@
+"""Queues: where items wait, in which order, and at what weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from interlock.domain.errors import SystemRecord
+from interlock.domain.record import Index, Record
+
+DEFAULT_KEY = "DEFAULT_QUEUE"
+
+
+class Queue(Record, frozen=True, kw_only=True):
+    """A line of waiting items. Priority 1 is served first (a conversation's priority runs the other way, 5 first)."""
+
+    TYPE: ClassVar[str] = "queue"
+    PATH: ClassVar[str] = "/v1/routing/queues/"
+    NOUN: ClassVar[str] = "queue"
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org"}
+
+    name: str
+    key: str = ""
+    display_name: str | None = None
+    description: str = ""
+    item_size: int = 1
+    priority: int = 1
+    restrict_transfers_by_users: bool = False
+    system: bool = False
+    archived: bool = False
+    paused: dict[str, Any] | None = None
+    target_seconds: int | None = None
+
+    def index(self) -> Index:
+        """Archived ones apart; by name."""
+        return Index(state="archived" if self.archived else "system" if self.system else "active", sort=self.name.lower())
+
+    def claims(self) -> tuple[str, ...]:
+        """A key names one queue of its org."""
+        return (claim_of_key(self.org, self.key),) if self.key else ()
+
+
+def claim_of_key(org: str, key: str) -> str:
+    """The unique name that a queue's key takes in the store."""
+    return f"{org}/queue-key/{key}"
+
+
+def guard_default(queue: Queue, fields: Mapping[str, Any]) -> None:
+    """The default queue takes what no rule matched; all that may be said of it is who may transfer into it."""
+    if queue.system and set(fields) - {"restrict_transfers_by_users"}:
+        raise SystemRecord("Of the default queue only restrictTransfersByUsers can be changed, sent alone.")

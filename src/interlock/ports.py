@@ -1,0 +1,150 @@
+"""What the services need from the world, on one page. Runtime, tests and simulation each hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from interlock.domain.log import Entry, Row
+from interlock.domain.decision import Write
+from interlock.domain.record import Address, Record
+
+QueryName = Literal[
+    "listing", "children", "waiting", "open_of_owner", "live_sessions", "overdue", "out_of_step", "claimed", "orgs"
+]
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A named question; every engine answers the same names. Parameters that a query does not use are left empty.
+
+    listing        records of `type` in `org`, in `states` if any are given; by (sort, id), or by id if `by_id`; `descending`
+    children       records of `type` whose parent is `parent`, by (sort, id)
+    waiting        work items in `queue` in `states` (default queued, routed), in routing order (sort, id)
+    open_of_owner  work items owned by `owner` that are not completed
+    live_sessions  work sessions of `org` that have not ended; of `owner` only, if given
+    overdue        records of `type`, of every org (or of `org` if given), whose `due_at` <= `before`, earliest first
+    out_of_step    conversations of `org` that differ from their open item, or are open and without one; only pairs not
+                   written since `before` (ms)
+    claimed        the record of `type` that holds the unique name `claim`; `org` may be empty for names that are unique
+                   in the whole store
+    orgs           every org there is (`org` is ignored)
+    """
+
+    name: QueryName
+    org: str
+    type: str = ""
+    parent: str = ""
+    queue: str = ""
+    owner: str = ""
+    claim: str = ""
+    states: tuple[str, ...] = ()
+    before: int = 0
+    by_id: bool = False
+    descending: bool = False
+    offset: int = 0
+    limit: int = 100
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A row beside the records, written in the same transaction: a consumer's position, an idempotency answer, an effect.
+
+    No rev, no event. `once`: the commit fails with `KeyTaken` if the mark is there already and has not passed its
+    `until` (ms). `value=None` deletes it.
+    """
+
+    space: str
+    org: str
+    key: str
+    value: bytes | None = b""
+    until: int | None = None
+    once: bool = False
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call of `Store.commit` makes durable: all of it or nothing. `entry=None`: marks only, no row in the log.
+
+    `urgent` work (already begun) goes before intake when many wait to be written.
+    """
+
+    entry: Entry | None = None
+    writes: tuple[Write, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    urgent: bool = True
+
+
+class Store(Protocol):
+    """Revisioned records, their log, and marks. One suite (`tests/conformance`) holds every engine to this page."""
+
+    async def load(self, addresses: Sequence[Address]) -> list[Record | None]:
+        """The current versions, in the order asked, `None` where there is none."""
+        ...
+
+    async def find(self, query: Query) -> list[Record]:
+        """The answers to a named query."""
+        ...
+
+    async def commit(self, commit: Commit) -> Row | None:
+        """Make it durable and answer with its row. Checks that every `before` is still the current version.
+
+        Raises `RevMoved` if one is not, `KeyTaken` if a unique name or a `once` mark is held already, `Busy` if more
+        waits than the store holds, `Unavailable` if it cannot be reached. In every case nothing was written.
+        """
+        ...
+
+    async def changes(self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False) -> list[Row]:
+        """Rows with a position greater than `after`, in order; of one org or partition if given; `newest`: from the end."""
+        ...
+
+    async def mark(self, space: str, org: str, key: str) -> Mark | None:
+        """One mark, if it is there."""
+        ...
+
+    async def last_position(self) -> int:
+        """The position of the newest row, 0 in an empty store."""
+        ...
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Rows handed to a consumer, in order; acknowledged by the position of the last one."""
+
+    consumer: str
+    rows: tuple[Row, ...]
+
+
+class Bus(Protocol):
+    """Delivery of the log to named, durable consumers: at least once, in the order of positions."""
+
+    async def receive(self, consumer: str, limit: int) -> Batch:
+        """The rows after the consumer's acknowledged position; waits until there is at least one."""
+        ...
+
+    async def acknowledge(self, batch: Batch) -> None:
+        """The consumer is done with these rows, whatever came of them; it will not see them again."""
+        ...
+
+
+class Clock(Protocol):
+    """The time, for stamping and for offers that run out; no decision compares two sites' clocks."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+
+class Ids(Protocol):
+    """New ids."""
+
+    def fresh(self) -> str:
+        """An id that was never given before: 24 hex digits, the first 8 the second of creation."""
+        ...
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything a service may touch."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    ids: Ids
