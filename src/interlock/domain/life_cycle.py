@@ -23,12 +23,18 @@ from interlock.domain.settle import Case, Manner, settle
 from interlock.domain.timers import Timer
 from interlock.domain.work_item import Command, QueuePass, WorkItem, permit
 
-
 _TAKES_UP_AGAIN = frozenset({"enter", "leave", "un-assign", "assign", "accept"})
 """Commands after which somebody works (or waits to work) on the case again, so that it can no longer be over."""
 
 
-def begin(c: Conversation, last: WorkItem | None, case_of: dict[str, WorkSession], moment: Moment, *, code: str = "NEEDS_AGENT") -> Case:
+def begin(
+    c: Conversation,
+    last: WorkItem | None,
+    case_of: dict[str, WorkSession],
+    moment: Moment,
+    *,
+    code: str = "NEEDS_AGENT",
+) -> Case:
     """A new item for a conversation, not yet settled: empty, in `ivr`, with an empty first pass.
 
     It takes its number from the last item, and its knowledge from both, so that no dot of routing's is ever used twice.
@@ -37,24 +43,48 @@ def begin(c: Conversation, last: WorkItem | None, case_of: dict[str, WorkSession
     known = c.coupled.merge(last.coupled) if last else c.coupled
     blank = Coupled(unit.State((), known.unit.ctx), unit.State((), known.ended.ctx), unit.State((), known.paused.ctx))
     item = WorkItem(
-        id=item_id, org=c.org, resource=c.id, pass_=pass_id, resource_rev=c.rev, resource_created_at=c.created_at,
-        resource_direction=c.direction, resource_priority=c.priority, channel=c.channel,
+        id=item_id,
+        org=c.org,
+        resource=c.id,
+        pass_=pass_id,
+        resource_rev=c.rev,
+        resource_created_at=c.created_at,
+        resource_direction=c.direction,
+        resource_priority=c.priority,
+        channel=c.channel,
         work_item_number=last.work_item_number + 1 if last else 1,
-        ivr=Timer(entered_at=c.created_at if last is None else now), coupled=blank,
-        created_at=now, updated_at=now, modified_at=now,
+        ivr=Timer(entered_at=c.created_at if last is None else now),
+        coupled=blank,
+        created_at=now,
+        updated_at=now,
+        modified_at=now,
     )
     first = QueuePass(id=pass_id, org=c.org, work_item=item_id, created_at=now, updated_at=now, modified_at=now)
     return Case(item, first, None, case_of)
 
 
-def enter(case: Case, queue: str, moment: Moment, manner: Manner, reason: Reason, *, external: bool = False, why: Why | None = None) -> Decision:
+def enter(
+    case: Case,
+    queue: str,
+    moment: Moment,
+    manner: Manner,
+    reason: Reason,
+    *,
+    external: bool = False,
+    why: Why | None = None,
+) -> Decision:
     """Into a queue. The same queue again changes nothing but is recorded as the wish it is."""
     item = case.item
     permit("enter", item.status, pointer="/queue")
     target = case.queues.get(queue)
     if not external and (target is None or target.archived):
         raise InvalidValue(f"There is no open queue {queue}.", pointer="/queue")
-    if target and target.restrict_transfers_by_users and moment.by.actor.cls == "person" and moment.by.actor.type == "user":
+    if (
+        target
+        and target.restrict_transfers_by_users
+        and moment.by.actor.cls == "person"
+        and moment.by.actor.type == "user"
+    ):
         raise Refused(f"Agents may not transfer into {target.name}.", pointer="/queue")
     left = "transferred" if item.status in ("queued", "routed") else "dequeued"
     manner = msgspec.structs.replace(manner, left=left)
@@ -68,7 +98,15 @@ def leave(case: Case, moment: Moment, manner: Manner) -> Decision:
     return _wish("leave", case, NOTHING, moment, msgspec.structs.replace(manner, left="left"), (reason,))
 
 
-def assign(case: Case, users: tuple[str, ...], moment: Moment, manner: Manner, *, keep_queue: bool = True, reasons: tuple[Reason, ...] = ()) -> Decision:
+def assign(
+    case: Case,
+    users: tuple[str, ...],
+    moment: Moment,
+    manner: Manner,
+    *,
+    keep_queue: bool = True,
+    reasons: tuple[Reason, ...] = (),
+) -> Decision:
     """Straight to somebody, signed in or not, over the limit if need be. The queue stays as context unless it is cleared."""
     item = case.item
     permit("assign", item.status, pointer="/assignedTo")
@@ -78,7 +116,9 @@ def assign(case: Case, users: tuple[str, ...], moment: Moment, manner: Manner, *
     return _wish("assign", case, value, moment, manner, (*reasons, reason))
 
 
-def unassign(case: Case, moment: Moment, manner: Manner, *, code: str = "REQUEUED_UNASSIGNED", command: Command = "un-assign") -> Decision:
+def unassign(
+    case: Case, moment: Moment, manner: Manner, *, code: str = "REQUEUED_UNASSIGNED", command: Command = "un-assign"
+) -> Decision:
     """Away from its owner: a fresh pass in the queue it came from, or `ivr` if it never had one."""
     item = case.item
     cell = permit(command, item.status, pointer="/assignedTo")
@@ -88,7 +128,9 @@ def unassign(case: Case, moment: Moment, manner: Manner, *, code: str = "REQUEUE
     back = queue or item.queue
     value: Unit = Queued(back, external) if back else NOTHING
     manner = msgspec.structs.replace(manner, left="requeued", fresh_pass=bool(back))
-    return _wish(command, case, value, moment, manner, (Reason("QUEUE_WORK_ITEM", code, {"queue": back}),) if back else ())
+    return _wish(
+        command, case, value, moment, manner, (Reason("QUEUE_WORK_ITEM", code, {"queue": back}),) if back else ()
+    )
 
 
 def complete(case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_COMPLETED") -> Decision:
@@ -97,7 +139,7 @@ def complete(case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_CO
     cell = permit("complete", item.status, pointer="/status")
     _, users, queue, external = unit.shape(item.coupled.outcome.value)
     if not cell.next:
-        return _nothing(case, moment, "already completed")
+        return noop(case, moment, "already completed")
     manner = msgspec.structs.replace(manner, left="completed")
     return _wish("complete", case, Done(users, queue, external), moment, manner, (Reason("COMPLETE_WORK_ITEM", code),))
 
@@ -107,7 +149,7 @@ def wrap_up(case: Case, moment: Moment, manner: Manner, *, resume: bool = False)
     command: Command = "resume" if resume else "wrap-up"
     cell = permit(command, case.item.status, pointer="/status")
     if not cell.next:
-        return _nothing(case, moment, f"{command} changes nothing in {case.item.status}")
+        return noop(case, moment, f"{command} changes nothing in {case.item.status}")
     ended = _register(case, case.item.coupled.ended, not resume, moment)
     coupled = msgspec.structs.replace(case.item.coupled, ended=ended)
     return _decide(case, coupled, moment, manner, (Reason("WRAP_UP_WORK_ITEM", "RESUMED" if resume else "ENDED"),))
@@ -121,7 +163,9 @@ def pause(case: Case, moment: Moment, manner: Manner, *, wake: bool = False) -> 
     return _decide(case, coupled, moment, manner, (Reason("PAUSE_WORK_ITEM", "WOKEN" if wake else "SNOOZED"),))
 
 
-def offer(case: Case, user: str, moment: Moment, *, expires_at: int, strategy: str = "", why: Why | None = None) -> Decision:
+def offer(
+    case: Case, user: str, moment: Moment, *, expires_at: int, strategy: str = "", why: Why | None = None
+) -> Decision:
     """To one agent, until a time. The weight is reserved; nothing is said to the conversation."""
     item, now = case.item, moment.now
     permit("offer", item.status, pointer="/routed/to")
@@ -131,20 +175,39 @@ def offer(case: Case, user: str, moment: Moment, *, expires_at: int, strategy: s
     if session is None or session.signed_out_at:
         raise Refused(f"User {user} is not signed in.", pointer="/routed/to")
     made = Reservation(
-        id=moment.fresh(), org=item.org, offered_at=now, expires_at=expires_at, weight=item.item_size, strategy=strategy,
-        work_item=item.id, pass_=item.pass_, queue=item.queue or "", user=user, work_session=session.id,
-        conversation=item.resource, created_at=now, updated_at=now, modified_at=now,
+        id=moment.fresh(),
+        org=item.org,
+        offered_at=now,
+        expires_at=expires_at,
+        weight=item.item_size,
+        strategy=strategy,
+        work_item=item.id,
+        pass_=item.pass_,
+        queue=item.queue or "",
+        user=user,
+        work_session=session.id,
+        conversation=item.resource,
+        created_at=now,
+        updated_at=now,
+        modified_at=now,
     )
     routed = case.pass_.with_(offers=case.pass_.offers + 1, routed_at=now)
     fields: dict[str, Any] = {
-        "status": "routed", "routed_to": user, "routed_to_session": session.id, "reservation": made.id, "last_revision": routed.head,
+        "status": "routed",
+        "routed_to": user,
+        "routed_to_session": session.id,
+        "reservation": made.id,
+        "last_revision": routed.head,
     }
     if item.resource_first_route_time is None:
         fields["resource_first_route_time"] = max(0, now - item.resource_created_at)
     holding = agent.hold(session, Held(item.id, item.item_size, item.channel, item.priority, offered=True))
     ringing = holding.with_(pending_reservation=made.id, last_offered_at=now)
     writes = (
-        step(item, item.with_(**fields), now), step(case.pass_, routed, now), step(session, ringing, now), birth(made),
+        step(item, item.with_(**fields), now),
+        step(case.pass_, routed, now),
+        step(session, ringing, now),
+        birth(made),
     )
     reason = Reason("ROUTE_WORK_ITEM", "OFFERED", {"user": user, "reservation": made.id, "expiresAt": expires_at})
     base = why or Why(direction="offer", kind="change")
@@ -165,8 +228,12 @@ def accept(case: Case, user: str, moment: Moment, manner: Manner) -> Decision:
     item, now = case.item, moment.now
     if item.status == "assigned":
         if item.assigned_to == user:
-            return _nothing(case, moment, "already theirs")
-        raise OfferTaken(f"User {item.assigned_to} has it.", user=item.assigned_to, at=item.handle.entered_at if item.handle else None)
+            return noop(case, moment, "already theirs")
+        raise OfferTaken(
+            f"User {item.assigned_to} has it.",
+            user=item.assigned_to,
+            at=item.handle.entered_at if item.handle else None,
+        )
     permit("accept", item.status, pointer="/accepted/by")
     code = "ACCEPTED"
     if case.offer is not None and case.offer.state == "pending":
@@ -200,7 +267,9 @@ def reject(case: Case, user: str, moment: Moment, *, reason: str = "", reason_co
         raise OfferTaken("There is no pending offer.")
     reservation.answerable(case.offer, user, moment.now)
     manner = Manner(answer="rejected", reason=reason, reason_code=reason_code)
-    return _end_offer("reject", case, moment, manner, Reason("ROUTE_WORK_ITEM", "REJECTED", {"user": user, "reason": reason}))
+    return _end_offer(
+        "reject", case, moment, manner, Reason("ROUTE_WORK_ITEM", "REJECTED", {"user": user, "reason": reason})
+    )
 
 
 def expire(case: Case, moment: Moment, silent: Status | None) -> Decision:
@@ -208,7 +277,7 @@ def expire(case: Case, moment: Moment, silent: Status | None) -> Decision:
     cell = permit("expire", case.item.status, pointer="/routed/timedout")
     offer = case.offer
     if not cell.next or offer is None or moment.now < offer.expires_at:
-        return _nothing(case, moment, "no offer is overdue")
+        return noop(case, moment, "no offer is overdue")
     manner = Manner(answer="timed-out", reason="no answer in time")
     decision = _end_offer("expire", case, moment, manner, Reason("ROUTE_WORK_ITEM", "TIMED_OUT", {"user": offer.user}))
     session = case.sessions.get(offer.user)
@@ -228,7 +297,13 @@ def _silenced(write: Write, session: WorkSession, silent: Status, now: int) -> W
 def rescind(case: Case, moment: Moment, reason: str) -> Decision:
     """The offer is taken back, the item keeps its place."""
     permit("reject", case.item.status)
-    return _end_offer("reject", case, moment, Manner(answer="rescinded", reason=reason), Reason("ROUTE_WORK_ITEM", "RESCINDED", {"reason": reason}))
+    return _end_offer(
+        "reject",
+        case,
+        moment,
+        Manner(answer="rescinded", reason=reason),
+        Reason("ROUTE_WORK_ITEM", "RESCINDED", {"reason": reason}),
+    )
 
 
 def extend(case: Case, user: str, moment: Moment, *, expires_at: int) -> Decision:
@@ -250,12 +325,21 @@ def based_on(c: Conversation | None, seen: int | None) -> None:
     if c is not None and seen is not None and seen < c.unit_rev:
         raise StaleBasis(
             "The conversation's assignment, queue or status changed after the rev this write is based on.",
-            pointer="/resource/rev", currentRev=c.rev, givenRev=seen, unitRev=c.unit_rev,
+            pointer="/resource/rev",
+            currentRev=c.rev,
+            givenRev=seen,
+            unitRev=c.unit_rev,
         )
 
 
 def _wish(
-    command: str, case: Case, value: Unit, moment: Moment, manner: Manner, reasons: tuple[Reason, ...], why: Why | None = None
+    command: str,
+    case: Case,
+    value: Unit,
+    moment: Moment,
+    manner: Manner,
+    reasons: tuple[Reason, ...],
+    why: Why | None = None,
 ) -> Decision:
     item = case.item
     origin = _origin(case, moment)
@@ -274,7 +358,9 @@ def _register(case: Case, state: unit.State[bool], value: bool, moment: Moment) 
     return unit.intend(state, _origin(case, moment), value, state.ctx)
 
 
-def _decide(case: Case, coupled: Coupled, moment: Moment, manner: Manner, reasons: tuple[Reason, ...], why: Why | None = None) -> Decision:
+def _decide(
+    case: Case, coupled: Coupled, moment: Moment, manner: Manner, reasons: tuple[Reason, ...], why: Why | None = None
+) -> Decision:
     writes = settle(case, coupled, moment, manner)
     base = why or Why(direction=direction_of(moment), kind="intent")
     return Decision(partition=case.item.resource, why=_about(base, case.item, len(writes), reasons), writes=writes)
@@ -286,14 +372,20 @@ def _end_offer(command: Command, case: Case, moment: Moment, manner: Manner, rea
     return Decision(partition=case.item.resource, why=_about(why, case.item, len(writes), (reason,)), writes=writes)
 
 
-def _nothing(case: Case, moment: Moment, reason: str) -> Decision:
+def noop(case: Case, moment: Moment, reason: str) -> Decision:
+    """The decision that there is nothing to do: one row in the log."""
     why = Why(direction=direction_of(moment), kind="noop", reason=reason)
     return Decision(partition=case.item.resource, why=_about(why, case.item, 0, ()))
 
 
 def _about(why: Why, item: Record, written: int, reasons: tuple[Reason, ...]) -> Why:
     return msgspec.structs.replace(
-        why, record=item.ref, rev_before=item.rev, rev_after=item.rev + (written > 0), guard=item.rev, policy=unit.POLICY,
+        why,
+        record=item.ref,
+        rev_before=item.rev,
+        rev_after=item.rev + (written > 0),
+        guard=item.rev,
+        policy=unit.POLICY,
         reasons=(*why.reasons, *reasons),
     )
 

@@ -1,0 +1,1 @@
+"""What happens: one async function per use case, each of which loads, decides and commits. Awaits ports only."""
