@@ -3,15 +3,16 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install demo test check format lint types layers tests seeds soak lock clean
+.PHONY: help install demo test check format static lint types layers tests seeds soak lock clean
 
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
-PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
+PYTEST_FLAGS ?=
+PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 help:               ## this list
 	@sed -n 's/^\([a-z]*\):.*##  */  make \1\t/p' Makefile | expand -t 18
@@ -36,7 +37,9 @@ demo: install              ## the demonstration: traffic, agents and the inciden
 test: $(INSTALLED_DEV)     ## all tests but the long ones; what cannot run here is skipped by name at the end
 	@$(PYTEST) -n $(WORKERS)
 
-check: lint types layers tests seeds   ## what must hold before a commit
+check: static tests seeds  ## what must hold before a commit
+
+static: lint types layers  ## the checks that run nothing
 
 format: $(INSTALLED_DEV)   ## lay out the code and repair what can be repaired
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -67,6 +70,6 @@ lock:                      ## make the lock files anew (needs uv)
 	@$(LOCK) pyproject.toml requirements-build.in -o requirements.lock
 	@$(LOCK) pyproject.toml requirements-build.in requirements-dev.in -c requirements.lock -o requirements-dev.lock
 
-clean:                     ## remove the environment and what was built
+clean:                     ## remove the environment and what was made by tests
 	@rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -112,7 +112,7 @@ def install_project() -> None:
 
 
 def compile_packages() -> None:
-    """Compile what was installed, so that the first start is as quick as the second. A template that is no Python may fail."""
+    """Compile what was installed, so that the first start is as quick as the second; what is no Python may fail."""
     where = subprocess.run(
         [VENV_PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
     )
