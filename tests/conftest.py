@@ -1,0 +1,40 @@
+"""What every test session shares: `--skips-fail`, with which CI turns a skipped test into a failed one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that CI gives: whatever could not run there counts as broken, unless it is marked `optional`."""
+    parser.addoption("--skips-fail", action="store_true", help="a skipped test is a failure, unless marked optional")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the report of a skipped test into one of a failed test."""
+    report = yield
+    expected = hasattr(report, "wasxfail") or item.get_closest_marker("optional") is not None
+    if report.skipped and not expected and item.config.getoption("--skips-fail"):
+        fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that was skipped while it was read."""
+    report = yield
+    if report.skipped and collector.config.getoption("--skips-fail"):
+        fail(report)
+    return report
+
+
+def fail(report: Any) -> None:
+    """Make a skip a failure that says why it was skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome, report.longrepr = "failed", f"counts as a failure here: {reason}"
