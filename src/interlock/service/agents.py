@@ -1,0 +1,172 @@
+"""Users, teams, statuses and shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.domain import agent, life_cycle
+from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
+from interlock.domain.decision import Decision, Provenance, Why, birth, step
+from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
+from interlock.domain.queue import Queue
+from interlock.domain.settle import Manner, held_of
+from interlock.domain.work_item import WorkItem
+from interlock.ports import Query, World
+from interlock.service.cases import case_of, live_session
+from interlock.service.preconditions import Precondition
+from interlock.service.records import put
+from interlock.service.routing import active_user, settings_of
+from interlock.service.transact import SYSTEM, Beside, Done, Reading, provenance, transact
+
+
+async def set_status(world: World, by: Provenance, user: str, status: str, team: str | None, *, beside: Beside) -> Done:
+    """An agent says what they are: the first routable status begins a shift, an offline one ends it."""
+
+    async def decide(reading: Reading) -> Decision:
+        who = await active_user(reading, user, pointer="/user")
+        said = await reading.one(Status, status, pointer="/status")
+        session = await live_session(reading, user)
+        if session is not None:
+            return agent.change_status(session, who, said, reading.moment)
+        settings = await _team_settings(reading, who, team)
+        query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=user, limit=10_000)
+        carried = await reading.find(WorkItem, query, basis=True)
+        return agent.sign_in(who, said, settings, await settings_of(reading), [held_of(i) for i in carried], reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def _team_settings(reading: Reading, user: User, team: str | None) -> RoutingSettings | None:
+    """The settings of the team in which a shift begins; an agent of several has to name it."""
+    if team is not None and team not in user.teams:
+        raise InvalidValue(f"User {user.name} is not in team {team}.", pointer="/team")
+    if team is None and len(user.teams) > 1:
+        raise InvalidValue("Name the team: this user is in several.", pointer="/team", teams=list(user.teams))
+    chosen = team or (user.teams[0] if user.teams else None)
+    settings = await reading.maybe(RoutingSettings, chosen)
+    return settings if settings and settings.enabled else None
+
+
+async def change_session(world: World, by: Provenance, session: str, status: str, precondition: Precondition, *, beside: Beside) -> Done:
+    """A supervisor changes the status of somebody's shift."""
+
+    async def decide(reading: Reading) -> Decision:
+        s = await reading.one(WorkSession, session)
+        if s.signed_out_at:
+            raise NoLiveSession("This session has ended and cannot be changed.")
+        await precondition.check(reading, s, {"status"})
+        who, said = await reading.one(User, s.user), await reading.one(Status, status, pointer="/status")
+        return agent.change_status(s, who, said, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def rescind_offers_of(world: World, by: Provenance, session: str) -> list[Done]:
+    """After a shift has ended or stopped being routable: its pending offer goes back; with `requeueWhenOffline`, its items too."""
+    reading = Reading(world, by)
+    s = await reading.one(WorkSession, session)
+    done: list[Done] = []
+    if s.pending_reservation and not s.routable:
+        offered = next((h.item for h in s.holding if h.offered), None)
+        done += await _each(world, by, [offered] if offered else [], s.user, rescind=True)
+    settings = await settings_of(reading)
+    if s.signed_out_at and settings.requeue_when_offline:
+        await _requeue(world, by, s, done)
+    return done
+
+
+async def _requeue(world: World, by: Provenance, s: WorkSession, done: list[Done]) -> None:
+    query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=s.user, limit=10_000)
+    items = await world.store.find(query)
+    done += await _each(world, by, [i.id for i in items], s.user, rescind=False)
+
+
+async def _each(world: World, by: Provenance, items: list[str], user: str, *, rescind: bool) -> list[Done]:
+    done: list[Done] = []
+    for id in items:
+
+        async def decide(reading: Reading, id: str = id) -> Decision:
+            item = await reading.one(WorkItem, id)
+            case = await case_of(reading, item, users=(user,))
+            if rescind:
+                if case.offer is None or case.offer.user != user:
+                    raise Refused("The offer has ended meanwhile.")
+                return life_cycle.rescind(case, reading.moment, "the agent is not available")
+            if item.assigned_to != user or await live_session(reading, user):
+                raise Refused("It is not theirs any more, or they are back.")
+            return life_cycle.unassign(case, reading.moment, Manner(), code="REQUEUED_OFFLINE", command="sign-out")
+
+        try:
+            done.append(await transact(world, by, decide))
+        except Refused:
+            continue
+    return done
+
+
+async def put_routing_settings(world: World, by: Provenance, team: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+    """A team's routing settings; the first PUT makes them. Live sessions of the team take a changed list at once (a reaction)."""
+
+    async def decide(reading: Reading) -> Decision:
+        await reading.one(Team, team)
+        if len(fields.get("queues", ())) > RoutingSettings.QUEUES_MAX:
+            raise TooMany(f"A team serves at most {RoutingSettings.QUEUES_MAX} queues.", pointer="/queues")
+        for place, queue in enumerate(fields.get("queues", ())):
+            await reading.one(Queue, queue, pointer=f"/queues/{place}")
+        present = await reading.maybe(RoutingSettings, team)
+        now = reading.moment.now
+        if present is None:
+            made = RoutingSettings(id=team, org=by.org, team=team, created_at=now, updated_at=now, modified_at=now, **fields)
+            why = Why(direction="person", kind="change", record=made.ref, rev_after=1)
+            return Decision(partition=team, why=why, writes=(birth(made),))
+        await precondition.check(reading, present, {RoutingSettings.outward(f) for f in fields})
+        return put(present, fields, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def refresh_sessions(world: World, by: Provenance, *, team: str | None = None, user: str | None = None) -> list[Done]:
+    """Live sessions take the queues and limits that their team's settings, their user and the org have now."""
+    sessions = await world.store.find(Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, owner=user or "", limit=10_000))
+    done: list[Done] = []
+    for found in sessions:
+        if not isinstance(found, WorkSession) or (team and found.team != team):
+            continue
+
+        async def decide(reading: Reading, id: str = found.id) -> Decision:
+            s, who = await reading.one(WorkSession, id), await reading.one(User, found.user)
+            settings = await reading.maybe(RoutingSettings, s.team)
+            enabled = settings if settings and settings.enabled else None
+            org = await settings_of(reading)
+            after = agent.reckon(s.with_(
+                queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
+                limits=agent.limits(who, enabled, org),
+            ))  # fmt: skip
+            if after == s or s.signed_out_at:
+                raise Refused("Nothing changes for this session.")
+            why = Why(direction="system", kind="change", record=s.ref, rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev)
+            return Decision(partition=s.id, why=why, writes=(step(s, after, reading.moment.now),))
+
+        try:
+            done.append(await transact(world, by, decide))
+        except Refused:
+            continue
+    return done
+
+
+async def put_org_settings(world: World, by: Provenance, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+    """How routing behaves in this org."""
+
+    async def decide(reading: Reading) -> Decision:
+        if fields.get("timeout_status"):
+            await reading.one(Status, fields["timeout_status"], pointer="/timeoutStatus")
+        present = await settings_of(reading)
+        await precondition.check(reading, present, {OrgSettings.outward(f) for f in fields})
+        return put(present, fields, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+def by_system(org: str) -> Provenance:
+    """The provenance of what nobody asked for."""
+    return provenance(org, "system", SYSTEM)

@@ -1,0 +1,95 @@
+"""Conversations and messages: the one door for people, workflows and programs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.domain import conversation as domain
+from interlock.domain import message as messages
+from interlock.domain.conversation import Conversation, Shared
+from interlock.domain.customer import Customer
+from interlock.domain.decision import Decision, Provenance
+from interlock.domain.errors import NotFound, Refused
+from interlock.domain.message import Message
+from interlock.domain.queue import Queue
+from interlock.ports import Query, World
+from interlock.service.preconditions import Precondition
+from interlock.service.routing import active_user
+from interlock.service.transact import Beside, Done, Reading, provenance, transact
+
+
+async def create(world: World, by: Provenance, fields: Mapping[str, Any], said: Shared, *, beside: Beside) -> Done:
+    """A new conversation. `fields` by their domain names; `said`: status, queue, users, as far as they were named."""
+
+    async def decide(reading: Reading) -> Decision:
+        await _known(reading, said)
+        if fields.get("customer"):
+            await reading.one(Customer, fields["customer"], pointer="/customer")
+        now = reading.moment.now
+        values = {"created_at": now, "updated_at": now, "modified_at": now, "last_activity_at": now, **fields}
+        c = Conversation(id=reading.moment.fresh(), org=by.org, **values)
+        return domain.create(c, said, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def update(
+    world: World, by: Provenance, id: str, fields: Mapping[str, Any], said: Shared, precondition: Precondition, *, beside: Beside
+) -> Done:
+    """Change a conversation. Only what is named is written; `status`, `queue` and `assignedUsers` are one command."""
+
+    async def decide(reading: Reading) -> Decision:
+        c = await reading.one(Conversation, id)
+        names = {Conversation.outward(f) for f in fields} | (set() if said.silent else set(domain.COUPLED))
+        await precondition.check(reading, c, names)
+        await _known(reading, said)
+        basis = precondition.seen(c)
+        return domain.update(c, fields, said, reading.moment, basis=basis)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def receive(world: World, by: Provenance, conversation: str, fields: Mapping[str, Any], *, beside: Beside) -> Done:
+    """A message joins a conversation; an inbound one wakes a snoozed conversation and reopens a done one."""
+
+    async def decide(reading: Reading) -> Decision:
+        c = await reading.one(Conversation, conversation)
+        if c.deleted:
+            raise NotFound(f"The conversation {conversation} was deleted.")
+        now = reading.moment.now
+        values = {"sent_at": now, "customer": c.customer, "created_at": now, "updated_at": now, "modified_at": now, **fields}
+        m = Message(id=reading.moment.fresh(), org=by.org, conversation=c.id, **values)
+        return messages.receive(c, m, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def _known(reading: Reading, said: Shared) -> None:
+    """Raises unless the users and the queue that a write names exist in this org."""
+    if isinstance(said.users, tuple):
+        for place, user in enumerate(said.users):
+            await active_user(reading, user, pointer=f"/assignedUsers/{place}")
+    if isinstance(said.queue, str) and not said.external:
+        queue = await reading.one(Queue, said.queue, pointer="/queue/id")
+        if queue.archived:
+            raise Refused(f"The queue {queue.name} is archived.", pointer="/queue/id")
+
+
+async def wake_due(world: World) -> list[Done]:
+    """End every snooze, of any org, whose time has come."""
+    due = await world.store.find(Query(name="overdue", org="", type=Conversation.TYPE, before=world.clock.now(), limit=200))
+    done: list[Done] = []
+    for found in due:
+
+        async def decide(reading: Reading, id: str = found.id) -> Decision:
+            c = await reading.one(Conversation, id)
+            if c.index().due_at is None or (c.index().due_at or 0) > reading.moment.now:
+                raise Refused("It was woken meanwhile.")
+            return domain.wake(c, reading.moment, "WOKEN")
+
+        try:
+            done.append(await transact(world, provenance(found.org, "system"), decide))
+        except Refused:
+            continue
+    return done

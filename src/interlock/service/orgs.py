@@ -1,0 +1,62 @@
+"""Organisations and keys: how the first door is opened."""
+
+from __future__ import annotations
+
+import hashlib
+
+from interlock.domain.access import ApiKey, Org, claim_of_digest
+from interlock.domain.agent import BUILT_IN, OrgSettings, Status
+from interlock.domain.assignment import Actor
+from interlock.domain.decision import Decision, Provenance, Why, birth
+from interlock.domain.queue import DEFAULT_KEY, Queue
+from interlock.domain.record import Record
+from interlock.ports import Query, World
+from interlock.service.transact import Done, Reading, transact
+
+ADMIN = ("org.admin",)
+
+
+async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap", id: str = "") -> Done:
+    """A new org with its default queue, four statuses, settings and one admin key, all in one commit.
+
+    `key` is the secret in clear; only its SHA-256 is stored.
+    """
+    org = id or world.ids.fresh()
+    by = Provenance(org, Actor("person", "cli", "bootstrap"), "cli")
+
+    async def decide(reading: Reading) -> Decision:
+        now, fresh = reading.moment.now, reading.moment.fresh
+        times = {"created_at": now, "updated_at": now, "modified_at": now}
+        statuses = [
+            Status(id=fresh(), org=org, name=n, status_type=t, system=True, routable=t == "available", **times) for n, t in BUILT_IN
+        ]
+        silent = next(s.id for s in statuses if s.status_type == "unavailable")
+        records: list[Record] = [
+            Org(id=org, org=org, name=name, **times),
+            Queue(id=fresh(), org=org, name="Default queue", key=DEFAULT_KEY, system=True, **times),
+            OrgSettings(id=org, org=org, timeout_status=silent, **times),
+            ApiKey(id=fresh(), org=org, name=key_name, digest=digest(key), roles=ADMIN, person=True, **times),
+            *statuses,
+        ]
+        why = Why(direction="person", kind="change", record=records[0].ref, rev_after=1)
+        return Decision(partition=org, why=why, writes=tuple(birth(r) for r in records))
+
+    return await transact(world, by, decide)
+
+
+def digest(key: str) -> str:
+    """What is stored of a key: the hexadecimal SHA-256 of 256 random bits needs no salt."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def all_orgs(world: World) -> list[Org]:
+    """Every org of the store."""
+    found = await world.store.find(Query(name="orgs", org="", type=Org.TYPE, limit=100_000))
+    return [o for o in found if isinstance(o, Org)]
+
+
+async def key_of(world: World, secret: str) -> ApiKey | None:
+    """The live key that a secret opens."""
+    found = await world.store.find(Query(name="claimed", org="", type=ApiKey.TYPE, claim=claim_of_digest(digest(secret)), limit=1))
+    key = found[0] if found else None
+    return key if isinstance(key, ApiKey) and not key.revoked else None

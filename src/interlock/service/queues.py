@@ -1,0 +1,91 @@
+"""Queues and queue rules: the org's own configuration of where work goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interlock.domain import rule
+from interlock.domain.decision import Decision, Provenance, Why, step
+from interlock.domain.errors import InUse, InvalidValue, TooMany
+from interlock.domain.queue import Queue, guard_default
+from interlock.domain.record import Record
+from interlock.domain.rule import QueueRule
+from interlock.domain.work_item import WorkItem
+from interlock.ports import Query, World
+from interlock.service.preconditions import Precondition
+from interlock.service.records import create, update
+from interlock.service.transact import Beside, Done, Reading, transact
+from interlock.service.work_items import rules_in_order
+
+
+async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[str, Any]) -> None:
+    """The rules of a queue's change: the default queue keeps its values, and archiving needs an empty queue without rules."""
+    if present is not None:
+        guard_default(present, fields)
+        if fields.get("archived") and not present.archived:
+            waiting = Query(name="waiting", org=reading.org, type=WorkItem.TYPE, queue=present.id, states=("queued", "routed"), limit=1)
+            if await reading.find(WorkItem, waiting):
+                raise InUse("Items wait in this queue; move them first.", pointer="/archived")
+            for r in await rules_in_order(reading):
+                if r.queue == present.id or (present.key and r.queue_key == present.key):
+                    raise InUse(f"The queue rule {r.name} targets this queue; change the rule first.", pointer="/archived", rule=r.id)
+
+
+async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *, beside: Beside) -> Done:
+    """A new rule, at the end of the order."""
+
+    async def check(reading: Reading, present: QueueRule | None, given: Mapping[str, Any]) -> None:
+        if len(await rules_in_order(reading)) >= rule.RULES_MAX:
+            raise TooMany(f"An org has at most {rule.RULES_MAX} queue rules; delete one first.")
+        await check_rule(reading, present, given)
+
+    reading = Reading(world, by)
+    last = max((r.position for r in await rules_in_order(reading)), default=0)
+    return await create(world, by, QueueRule, {**fields, "position": last + 1}, beside=beside, check=check)
+
+
+async def update_rule(world: World, by: Provenance, id: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+    """Change a rule; its place in the order stays."""
+    return await update(world, by, QueueRule, id, fields, precondition, beside=beside, check=check_rule)
+
+
+async def check_rule(reading: Reading, present: QueueRule | None, fields: Mapping[str, Any]) -> None:
+    """What a rule has to satisfy when it is saved: its criteria and its target."""
+    values = {**({f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}), **fields}
+    if present is not None and "queue" in fields and "queue_key" not in fields:
+        values["queue_key"] = None
+    if present is not None and "queue_key" in fields and "queue" not in fields:
+        values["queue"] = None
+    queue = await reading.one(Queue, values["queue"], pointer="/queue/id") if values.get("queue") else None
+    rule.check_rule(values, queue)
+
+
+async def delete_rule(world: World, by: Provenance, id: str, precondition: Precondition, *, beside: Beside) -> Done:
+    """Delete a rule: it is kept, marked deleted, so that decisions that rest on it can still be explained."""
+
+    async def decide(reading: Reading) -> Decision:
+        present = await reading.one(QueueRule, id)
+        await precondition.check(reading, present, set())
+        gone = step(present, present.with_(deleted=True, enabled=False), reading.moment.now, by_hand=True)
+        why = Why(direction="person", kind="change", record=present.ref, rev_before=present.rev, rev_after=present.rev + 1, guard=present.rev)
+        return Decision(partition=present.id, why=why, writes=(gone,))
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def order_rules(world: World, by: Provenance, ids: Sequence[str], *, beside: Beside) -> Done:
+    """A new order, naming every rule once."""
+
+    async def decide(reading: Reading) -> Decision:
+        rules = {r.id: r for r in await rules_in_order(reading)}
+        if sorted(ids) != sorted(rules):
+            missing, unknown = sorted(set(rules) - set(ids)), sorted(set(ids) - set(rules))
+            raise InvalidValue("Name every rule exactly once.", pointer="/rules", missing=missing, unknown=unknown)
+        moves: list[tuple[Record, Record]] = [
+            (rules[i], rules[i].with_(position=n)) for n, i in enumerate(ids, 1) if rules[i].position != n
+        ]
+        writes = tuple(step(before, after, reading.moment.now, by_hand=True) for before, after in moves)
+        return Decision(partition=by.org, why=Why(direction="person", kind="change" if writes else "noop"), writes=writes)
+
+    return await transact(world, by, decide, beside=beside)

@@ -1,0 +1,64 @@
+"""A role at work: receive a batch of rows, do what each asks for, acknowledge. Order is kept within a partition.
+
+A cue that fails is tried again with fresh eyes; one that keeps failing is parked with a row in the log, so that the
+rest of its org flows on, and the sweep comes back to the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from interlock.domain.decision import Why
+from interlock.domain.errors import NotFound, Problem, Unavailable
+from interlock.domain.log import Row
+from interlock.ports import World
+from interlock.service.reactions import REACTIONS, Cue, React, Reaction, Role, cues
+from interlock.service.transact import note, provenance
+
+ATTEMPTS = 3
+BATCH_MAX = 256
+
+Together = Callable[[Sequence[Awaitable[None]]], Awaitable[None]]
+"""Runs several partitions at once; the simulation hands in one that runs them in an order of its own."""
+
+
+async def run_once(world: World, role: Role, together: Together, table: Sequence[Reaction] = REACTIONS) -> int:
+    """One batch of a role, from receiving to acknowledging. Answers how many cues there were."""
+    batch = await world.bus.receive(role, BATCH_MAX)
+    partitions: dict[str, list[tuple[React, Cue]]] = {}
+    for row in batch.rows:
+        for do, cue in cues(row, role, table):
+            partitions.setdefault(row.partition, []).append((do, cue))
+    if partitions:
+        await together([follow(world, role, todo) for todo in partitions.values()])
+    await world.bus.acknowledge(batch)
+    return sum(len(todo) for todo in partitions.values())
+
+
+async def follow(world: World, role: Role, todo: Sequence[tuple[React, Cue]]) -> None:
+    """The cues of one partition, in order. A later cue of the same record and function makes an earlier one needless."""
+    latest = {(do, cue.record): n for n, (do, cue) in enumerate(todo)}
+    for n, (do, cue) in enumerate(todo):
+        if latest[do, cue.record] == n:
+            await attempt(world, role, do, cue)
+
+
+async def attempt(world: World, role: Role, do: React, cue: Cue) -> None:
+    """One cue: tried again on a conflict or an outage, then parked."""
+    failed: Problem | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            await do(world, cue)
+            return
+        except NotFound:
+            return
+        except Problem as problem:
+            failed = problem
+    assert failed is not None
+    if isinstance(failed, Unavailable):
+        raise failed
+    by = provenance(cue.org, role, trace=cue.trace, cause=cue.cause)
+    why = Why(direction="system", kind="parked", reason=f"{failed.code}: {failed}", record=cue.record)
+    await note(world, by, cue.record.id, why)
+
+

@@ -1,0 +1,174 @@
+"""Work items: the queue rules that place them, and the commands that programs and supervisors give."""
+
+from __future__ import annotations
+
+from interlock.domain import life_cycle, rule
+from interlock.domain import order as orders
+from interlock.domain.assignment import Actor, unseen
+from interlock.domain.conversation import Conversation
+from interlock.domain.customer import Customer
+from interlock.domain.decision import Basis, Decision, Moment, Provenance, Reason, Why
+from interlock.domain.errors import InvalidValue, NotFound
+from interlock.domain.message import Message
+from interlock.domain.order import Order
+from interlock.domain.queue import DEFAULT_KEY, Queue, claim_of_key
+from interlock.domain.rule import Facts, Match, QueueRule
+from interlock.domain.settle import Case, Manner
+from interlock.domain.work_item import WorkItem
+from interlock.ports import Query, World
+from interlock.service.cases import case_of, last_item, live_sessions, open_item
+from interlock.service.preconditions import Precondition
+from interlock.service.routing import active_user, settings_of
+from interlock.service.transact import Beside, Done, Reading, transact
+
+
+def by_rules(org: str, *, trace: str = "", cause: str = "") -> Provenance:
+    """The provenance of a queue rule's decision."""
+    return Provenance(org, Actor("rule", "queue-rule", "queue-rules"), "rules", trace, cause=cause)
+
+
+async def queue_by_rules(world: World, by: Provenance, item: str) -> Done:
+    """The first queue rule that matches places an item that has no queue yet; without one the default queue takes it.
+
+    The intent rests on what the item has taken in. If the conversation already carries an intent that the item has not
+    seen (somebody was assigned meanwhile), the rule declines: the forward sync brings the news.
+    """
+
+    async def decide(reading: Reading) -> Decision:
+        w = await reading.one(WorkItem, item)
+        c = await reading.one(Conversation, w.resource)
+        declined = _declines(w, c)
+        if declined:
+            return _declined(w, c, declined, reading.moment)
+        match = await _match(reading, c)
+        case = await case_of(reading, w, queues=(match.queue.id,))
+        why = Why(direction="rule", kind="intent", rule=match.basis, tried=match.tried, peer=life_cycle.seen_of(c))
+        reason = Reason("QUEUE_WORK_ITEM", match.code, {"conversationRev": c.rev, "queue": match.queue.id})
+        manner = Manner(rule=match.basis.id if match.basis else None, seen=c.rev)
+        return life_cycle.enter(case, match.queue.id, reading.moment, manner, reason, why=why)
+
+    return await transact(world, by, decide)
+
+
+def _declines(w: WorkItem, c: Conversation) -> str:
+    """Why the rules have nothing to say about this item; empty if they do."""
+    if w.status != "ivr":
+        return f"the item is {w.status}"
+    if unseen(c.coupled.unit, w.coupled.unit.ctx):
+        return "the conversation has news that the item has not taken in"
+    if c.queue or c.external_queue or c.assigned_users:
+        return "the conversation has a queue or an assignment of its own"
+    return ""
+
+
+def _declined(w: WorkItem, c: Conversation, reason: str, moment: Moment) -> Decision:
+    why = Why(
+        direction="rule", kind="declined", reason=reason, record=w.ref, rev_before=w.rev, rev_after=w.rev,
+        peer=Basis(c.TYPE, c.id, c.rev, moment.now),
+    )
+    return Decision(partition=w.resource, why=why)
+
+
+class _Target:
+    """Where the rules send an item: the queue, the rule that said so (none: the default queue), and what was tried."""
+
+    def __init__(self, queue: Queue, basis: Basis | None, match: Match) -> None:
+        self.queue = queue
+        self.basis = basis
+        self.tried = match.tried
+        self.code = "QUEUE_RULES_HIT" if basis else "DEFAULT_QUEUE"
+
+
+async def _match(reading: Reading, c: Conversation) -> _Target:
+    rules = await rules_in_order(reading)
+    facts = await _facts(reading, c, rules)
+    left = list(rules)
+    match = rule.first_match(left, facts)
+    while match.rule is not None:
+        target = await _target(reading, match)
+        if target is not None:
+            return _Target(target, Basis(QueueRule.TYPE, match.rule.id, match.rule.rev), match)
+        left = left[left.index(match.rule) + 1 :]
+        match = rule.first_match(left, facts)
+    default = await reading.claimed(Queue, claim_of_key(reading.org, DEFAULT_KEY))
+    if default is None:
+        raise NotFound("This org has no default queue.")
+    return _Target(default, None, match)
+
+
+async def _target(reading: Reading, match: Match) -> Queue | None:
+    """The queue a matching rule names, by id or by key; `None` if there is no such open queue (the rule is passed over)."""
+    if match.queue:
+        found = await reading.maybe(Queue, match.queue)
+    else:
+        found = await reading.claimed(Queue, claim_of_key(reading.org, match.queue_key or ""))
+    return found if found and not found.archived else None
+
+
+async def rules_in_order(reading: Reading) -> list[QueueRule]:
+    """The org's rules, first one first."""
+    return await reading.find(QueueRule, Query(name="listing", org=reading.org, type=QueueRule.TYPE, limit=rule.RULES_MAX))
+
+
+async def _facts(reading: Reading, c: Conversation, rules: list[QueueRule]) -> Facts:
+    customer = await reading.maybe(Customer, c.customer)
+    wants_message = any("message_" in key for r in rules for key in r.condition_names())
+    message = await latest_message(reading, c) if wants_message else None
+    return Facts(c, customer, message, reading.moment.now)
+
+
+async def latest_message(reading: Reading, c: Conversation) -> Message | None:
+    """The newest message of a conversation, by the time of sending."""
+    query = Query(name="children", org=c.org, type=Message.TYPE, parent=c.id, descending=True, limit=1)
+    found = await reading.find(Message, query)
+    return found[0] if found else None
+
+
+async def create(world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside) -> Done:
+    """A new item for a conversation; if it has an open one, that one is given back unchanged (`decision.writes` is empty)."""
+
+    async def decide(reading: Reading) -> Decision:
+        c = await reading.one(Conversation, conversation, pointer="/resource/id")
+        present = await open_item(reading, conversation)
+        if present is not None:
+            case = await case_of(reading, present)
+            return life_cycle.noop(case, reading.moment, "the conversation has an open item")
+        life_cycle.based_on(c, seen)
+        last = await last_item(reading, conversation)
+        users = (*c.assigned_users[:1], *((order.assigned_to,) if isinstance(order.assigned_to, str) else ()))
+        queues = [q for q in (c.queue, order.queue if isinstance(order.queue, str) else None) if q]
+        await _exist(reading, order)
+        lent = Case(
+            WorkItem(id="", org=by.org, resource=c.id, pass_=""), life_cycle.QueuePass(id="", org=by.org, work_item=""), None,
+            await live_sessions(reading, users), await reading.many(Queue, queues),
+        )
+        return orders.create(c, last, lent, order, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def command(world: World, by: Provenance, item: str, order: Order, precondition: Precondition, *, seen: int | None = None, beside: Beside) -> Done:
+    """One PUT: everything it says, reached in one atomic step, or refused whole."""
+
+    async def decide(reading: Reading) -> Decision:
+        w = await reading.one(WorkItem, item)
+        await precondition.check(reading, w, order.names())
+        c = await reading.one(Conversation, w.resource)
+        life_cycle.based_on(c, seen)
+        await _exist(reading, order)
+        case = await case_of(reading, w, users=order.users(), queues=order.queues())
+        settings = await settings_of(reading)
+        return orders.carry_out(case, order, reading.moment, settings=settings, seen=seen)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def _exist(reading: Reading, order: Order) -> None:
+    """Raises unless the users and queues that an order names are there."""
+    for user in order.users():
+        await active_user(reading, user, pointer="/assignedTo")
+    for queue in order.queues():
+        found = await reading.one(Queue, queue, pointer="/queue/id")
+        if found.archived:
+            raise InvalidValue(f"The queue {found.name} is archived.", pointer="/queue/id")
+

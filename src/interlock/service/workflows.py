@@ -1,0 +1,53 @@
+"""Workflows: automation that enters by the same door as a person, and decides again when it comes too late."""
+
+from __future__ import annotations
+
+from interlock.domain import conversation as conversations
+from interlock.domain import workflow as domain
+from interlock.domain.assignment import Actor
+from interlock.domain.conversation import Conversation
+from interlock.domain.decision import Decision, Provenance, Why
+from interlock.domain.record import Ref
+from interlock.domain.workflow import Workflow
+from interlock.ports import Query, World
+from interlock.service.transact import Done, Reading, transact
+
+
+def by_workflow(org: str, workflow: str, *, trace: str = "", cause: str = "") -> Provenance:
+    """The provenance of what a workflow writes."""
+    actor = Actor("workflow", "workflow", workflow)
+    return Provenance(org, actor, "workflow", trace, cause=cause, source=Ref("workflow", workflow))
+
+
+async def enabled(world: World, org: str) -> list[Workflow]:
+    """The workflows of an org that are switched on."""
+    query = Query(name="listing", org=org, type=Workflow.TYPE, states=("enabled",), limit=1000)
+    return [w for w in await world.store.find(query) if isinstance(w, Workflow)]
+
+
+async def run(world: World, by: Provenance, conversation: str, event: str, changed: frozenset[str]) -> list[Done]:
+    """Every enabled workflow that this event starts, one after the other, on the conversation as it is now."""
+    done: list[Done] = []
+    for w in await enabled(world, by.org):
+        if not domain.listens(w, event, changed):
+            continue
+        mine = by_workflow(by.org, w.id, trace=by.trace, cause=by.cause)
+
+        async def decide(reading: Reading, w: Workflow = w) -> Decision:
+            reading.saw(w)
+            c = await reading.one(Conversation, conversation)
+            wish = domain.act(w, c) if domain.holds(w, c) else None
+            if wish is None:
+                return _declined(c)
+            fields, said = wish
+            return conversations.update(c, fields, said, reading.moment, basis=c.rev)
+
+        done.append(await transact(world, mine, decide))
+    return done
+
+
+def _declined(c: Conversation) -> Decision:
+    why = Why(
+        direction="workflow", kind="declined", reason="its conditions do not hold", record=c.ref, rev_before=c.rev, rev_after=c.rev,
+    )
+    return Decision(partition=c.id, why=why)
