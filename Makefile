@@ -11,6 +11,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 WORKERS ?= 2
+FILES ?= .
 PYTEST_FLAGS ?=
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
@@ -41,9 +42,9 @@ check: static tests seeds  ## what must hold before a commit
 
 static: lint types layers  ## the checks that run nothing
 
-format: $(INSTALLED_DEV)   ## lay out the code and repair what can be repaired
-	@$(BIN)/ruff check --quiet --fix-only .
-	@$(BIN)/ruff format --quiet .
+format: $(INSTALLED_DEV)   ## lay out the code and repair what can be repaired (FILES=src/interlock/api: only there)
+	@$(BIN)/ruff check --quiet --fix-only $(FILES)
+	@$(BIN)/ruff format --quiet $(FILES)
 
 lint: $(INSTALLED_DEV)     ## layout and lint
 	@$(BIN)/ruff format --check --quiet . || { echo "interlock: not laid out: run make format" >&2; exit 1; }

@@ -80,9 +80,8 @@ def test_every_package_has_a_row() -> None:
 def test_only_what_is_missing_is_installed(installer: ModuleType, tmp_path: Path) -> None:
     lock = tmp_path / "some.lock"
     here = importlib.metadata.version("pytest")
-    lock.write_text(
-        f"Pytest=={here} \\\n    --hash=sha256:aa\nnot-there==1.0 \\\n    --hash=sha256:bb\nruff==0.0.1 \\\n    --hash=sha256:cc\n"
-    )
+    pins = (f"Pytest=={here}", "not-there==1.0", "ruff==0.0.1")
+    lock.write_text("".join(f"{pin} \\\n    --hash=sha256:aa\n" for pin in pins))
     assert [block.split("==")[0] for block in installer.missing(lock)] == ["not-there", "ruff"]
 
 

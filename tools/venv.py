@@ -4,8 +4,8 @@
     python tools/venv.py requirements-dev.lock        the same with the tools for tests and checks
 
 Three things make it quick: pip spends its time reading index pages, so the packages are fetched by several pips side by
-side and then installed in one go; they are compiled on all cores, without the large ones that nobody imports; and a
-package that is already there in the locked version is left alone.
+side and then installed in one go; only the modules that the program imports are compiled; and a package that is already
+there in the locked version is left alone.
 Every archive is checked against the hashes in the lock file.
 """
 
@@ -25,7 +25,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 FETCHERS_MAX = 4
 MINIMUM = (3, 11)
-NOT_COMPILED = r"[/\\](faker|pygments.(lexers|styles)|trove_classifiers)[/\\]"
+IMPORTED = "litestar.openapi, uvicorn, apsw, cyclopts, rich.live, rich.table, pydantic_settings, structlog, httpx"
 QUIET = ["--quiet", "--disable-pip-version-check", "--no-input"]
 INSTALLED = (
     "import json, re, importlib.metadata as m;"
@@ -111,13 +111,11 @@ def install_project() -> None:
     run_pip(command, "install the project itself")
 
 
-def compile_packages() -> None:
-    """Compile what was installed, so that the first start is as quick as the second; what is no Python may fail."""
-    where = subprocess.run(
-        [VENV_PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
-    )
-    command = [VENV_PYTHON, "-m", "compileall", "-qq", "-j", "0", "-x", NOT_COMPILED, where.stdout.strip()]
-    subprocess.run(command, capture_output=True)
+def first_start() -> subprocess.Popen[bytes]:
+    """Import once what the program imports, so that it lies compiled there, even where Python may not write caches."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [VENV_PYTHON, "-c", f"import {IMPORTED}"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def run_pip(command: list[str], what: str) -> None:
@@ -142,8 +140,9 @@ def main(arguments: list[str]) -> int:
     try:
         create()
         install(missing(ROOT / arguments[0]))
+        started = first_start()
         install_project()
-        compile_packages()
+        started.wait()
     except Failed as failure:
         print(f"interlock: {failure}", file=sys.stderr)
         return 1
