@@ -46,13 +46,18 @@ React = Callable[[World, Cue], Awaitable[Any]]
 
 
 class Reaction(msgspec.Struct, frozen=True):
-    """On a change of `type` that moves one of `fields` (empty: any), `role` calls `do`. A creation moves every field."""
+    """On a change of `type` that moves one of `fields` (empty: any), `role` calls `do`. A creation moves every field.
+
+    `each`: every event counts by itself. Otherwise the function looks at the record as it is now, so that of several
+    cues about one record the last is enough.
+    """
 
     role: Role
     type: str
     do: React
     fields: frozenset[str] = frozenset()
     verbs: tuple[str, ...] = ("create", "update")
+    each: bool = False
 
 
 async def forward(world: World, cue: Cue) -> None:
@@ -125,7 +130,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "user", take_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
-    Reaction("workflow", "conversation", automate),
+    Reaction("workflow", "conversation", automate, each=True),
 )
 
 
@@ -171,16 +176,16 @@ CADENCES: tuple[Cadence, ...] = (
 )
 
 
-def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tuple[React, Cue]]:
+def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tuple[Reaction, Cue]]:
     """What a role has to do about a committed row, in the order of the table."""
-    found: list[tuple[React, Cue]] = []
+    found: list[tuple[Reaction, Cue]] = []
     for change in row.changes:
         for reaction in table:
             if reaction.role != role or reaction.type != change.type or change.verb not in reaction.verbs:
                 continue
             if reaction.fields and not change.touches(reaction.fields):
                 continue
-            found.append((reaction.do, cue_of(row, change)))
+            found.append((reaction, cue_of(row, change)))
     return found
 
 

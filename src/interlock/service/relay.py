@@ -12,7 +12,7 @@ from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
 from interlock.domain.log import Row
 from interlock.ports import World
-from interlock.service.reactions import REACTIONS, Cue, React, Reaction, Role, cues
+from interlock.service.reactions import REACTIONS, Cue, Reaction, Role, cues
 from interlock.service.transact import note, provenance
 
 ATTEMPTS = 3
@@ -25,30 +25,30 @@ Together = Callable[[Sequence[Awaitable[None]]], Awaitable[None]]
 async def run_once(world: World, role: Role, together: Together, table: Sequence[Reaction] = REACTIONS) -> int:
     """One batch of a role, from receiving to acknowledging. Answers how many cues there were."""
     batch = await world.bus.receive(role, BATCH_MAX)
-    partitions: dict[str, list[tuple[React, Cue]]] = {}
+    partitions: dict[str, list[tuple[Reaction, Cue]]] = {}
     for row in batch.rows:
-        for do, cue in cues(row, role, table):
-            partitions.setdefault(row.partition, []).append((do, cue))
+        for reaction, cue in cues(row, role, table):
+            partitions.setdefault(row.partition, []).append((reaction, cue))
     if partitions:
         await together([follow(world, role, todo) for todo in partitions.values()])
     await world.bus.acknowledge(batch)
     return sum(len(todo) for todo in partitions.values())
 
 
-async def follow(world: World, role: Role, todo: Sequence[tuple[React, Cue]]) -> None:
-    """The cues of one partition, in order. A later cue of the same record and function makes an earlier one needless."""
-    latest = {(do, cue.record): n for n, (do, cue) in enumerate(todo)}
-    for n, (do, cue) in enumerate(todo):
-        if latest[do, cue.record] == n:
-            await attempt(world, role, do, cue)
+async def follow(world: World, role: Role, todo: Sequence[tuple[Reaction, Cue]]) -> None:
+    """The cues of one partition, in order. Of several about one record the last is enough, unless each counts."""
+    latest = {(reaction.do, cue.record): n for n, (reaction, cue) in enumerate(todo)}
+    for n, (reaction, cue) in enumerate(todo):
+        if reaction.each or latest[reaction.do, cue.record] == n:
+            await attempt(world, role, reaction, cue)
 
 
-async def attempt(world: World, role: Role, do: React, cue: Cue) -> None:
+async def attempt(world: World, role: Role, reaction: Reaction, cue: Cue) -> None:
     """One cue: tried again on a conflict or an outage, then parked."""
     failed: Problem | None = None
     for _ in range(ATTEMPTS):
         try:
-            await do(world, cue)
+            await reaction.do(world, cue)
             return
         except NotFound:
             return
