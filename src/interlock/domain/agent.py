@@ -126,7 +126,7 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     reoffer_seconds: int = 30
     sweep_seconds: int = 5
     rules_wait_ms: int = 2000
-    capacity: dict[str, Any] = {"total": 20, "channels": {"voice": 1}}
+    capacity: dict[str, Any] = msgspec.field(default_factory=lambda: {"total": 20, "channels": {"voice": 1}})
     lag_objective_seconds: int = 5
 
 

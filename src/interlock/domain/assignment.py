@@ -95,7 +95,7 @@ Context = tuple[Dot, ...]
 """Sorted, one dot per (site, epoch)."""
 
 
-class Intent(msgspec.Struct, frozen=True, Generic[T], omit_defaults=True):
+class Intent(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
     """One wish that was granted: the value, who wanted it, what they had seen, and on which version it was written.
 
     `record` and `rev` name the version of the record that first carried it; `at` is the commit's clock (ms), for
@@ -112,14 +112,14 @@ class Intent(msgspec.Struct, frozen=True, Generic[T], omit_defaults=True):
     policy: int = POLICY
 
 
-class State(msgspec.Struct, frozen=True, Generic[T], omit_defaults=True):
+class State(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
     """Live intents (sorted by dot, at most one per site and epoch) and the context."""
 
     slots: tuple[Intent[T], ...] = ()
     ctx: Context = ()
 
 
-class Outcome(msgspec.Struct, frozen=True, Generic[T]):
+class Outcome(msgspec.Struct, Generic[T], frozen=True):
     """What a state means: the value in force, the intent behind it, and the concurrent intents that lost, strongest first."""
 
     value: T

@@ -38,6 +38,21 @@ class MessageMark(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     created_by: str | None = None
 
 
+class Answered(msgspec.Struct, frozen=True, rename="camel"):
+    """Whose an answer or an end was: kept and returned as other systems have it, without behaviour of its own."""
+
+    created_by_teams: tuple[str, ...] = ()
+    assigned_teams: tuple[str, ...] = ()
+    assigned_users: tuple[str, ...] = ()
+
+
+class SatisfactionLevel(msgspec.Struct, frozen=True, rename="camel"):
+    """A survey's state, kept and returned."""
+
+    sent_by_teams: tuple[str, ...] = ()
+    answers: tuple[dict[str, Any], ...] = ()
+
+
 class Conversation(Record, frozen=True, kw_only=True):
     """What a customer and a company say to each other about one matter."""
 
@@ -76,7 +91,7 @@ class Conversation(Record, frozen=True, kw_only=True):
     spam: bool = False
     deleted: bool = False
     satisfaction: int = 0
-    satisfaction_level: dict[str, Any] = {"sentByTeams": [], "answers": []}
+    satisfaction_level: SatisfactionLevel = SatisfactionLevel()
     sentiment: dict[str, Any] | None = None
     suggested_tags: tuple[Any, ...] = ()
     suggested_shortcuts: tuple[Any, ...] = ()
@@ -84,11 +99,11 @@ class Conversation(Record, frozen=True, kw_only=True):
     assistant: dict[str, Any] = {}
     role_group_versions: tuple[Any, ...] = ()
     access_override: tuple[Any, ...] = ()
-    first_response: dict[str, Any] = {"createdByTeams": [], "assignedTeams": [], "assignedUsers": []}
-    first_response_since_last_done: dict[str, Any] = {"createdByTeams": [], "assignedTeams": [], "assignedUsers": []}
-    last_response: dict[str, Any] = {"createdByTeams": [], "assignedTeams": [], "assignedUsers": []}
-    first_done: dict[str, Any] = {"createdByTeams": [], "assignedTeams": [], "assignedUsers": []}
-    last_done: dict[str, Any] = {"createdByTeams": [], "assignedTeams": [], "assignedUsers": []}
+    first_response: Answered = Answered()
+    first_response_since_last_done: Answered = Answered()
+    last_response: Answered = Answered()
+    first_done: Answered = Answered()
+    last_done: Answered = Answered()
     message_count: int = 0
     note_count: int = 0
     inbound_message_count: int = 0
