@@ -133,8 +133,8 @@ async def refresh_sessions(world: World, by: Provenance, *, team: str | None = N
         if not isinstance(found, WorkSession) or (team and found.team != team):
             continue
 
-        async def decide(reading: Reading, id: str = found.id) -> Decision:
-            s, who = await reading.one(WorkSession, id), await reading.one(User, found.user)
+        async def decide(reading: Reading, id: str = found.id, user: str = found.user) -> Decision:
+            s, who = await reading.one(WorkSession, id), await reading.one(User, user)
             settings = await reading.maybe(RoutingSettings, s.team)
             enabled = settings if settings and settings.enabled else None
             org = await settings_of(reading)

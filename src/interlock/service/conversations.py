@@ -27,7 +27,7 @@ async def create(world: World, by: Provenance, fields: Mapping[str, Any], said: 
         if fields.get("customer"):
             await reading.one(Customer, fields["customer"], pointer="/customer")
         now = reading.moment.now
-        values = {"created_at": now, "updated_at": now, "modified_at": now, "last_activity_at": now, **fields}
+        values: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now, "last_activity_at": now, **fields}
         c = Conversation(id=reading.moment.fresh(), org=by.org, **values)
         return domain.create(c, said, reading.moment)
 
@@ -58,7 +58,7 @@ async def receive(world: World, by: Provenance, conversation: str, fields: Mappi
         if c.deleted:
             raise NotFound(f"The conversation {conversation} was deleted.")
         now = reading.moment.now
-        values = {"sent_at": now, "customer": c.customer, "created_at": now, "updated_at": now, "modified_at": now, **fields}
+        values: dict[str, Any] = {"sent_at": now, "customer": c.customer, "created_at": now, "updated_at": now, "modified_at": now, **fields}
         m = Message(id=reading.moment.fresh(), org=by.org, conversation=c.id, **values)
         return messages.receive(c, m, reading.moment)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from interlock.domain.access import ApiKey, Org, claim_of_digest
 from interlock.domain.agent import BUILT_IN, OrgSettings, Status
@@ -26,7 +27,7 @@ async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap
 
     async def decide(reading: Reading) -> Decision:
         now, fresh = reading.moment.now, reading.moment.fresh
-        times = {"created_at": now, "updated_at": now, "modified_at": now}
+        times: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now}
         statuses = [
             Status(id=fresh(), org=org, name=n, status_type=t, system=True, routable=t == "available", **times) for n, t in BUILT_IN
         ]
