@@ -1,0 +1,1 @@
+"""Where records, their log and marks are kept. The only room that knows SQL; it knows no rule."""

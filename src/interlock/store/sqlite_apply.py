@@ -1,0 +1,154 @@
+"""One decision as SQL: prepared when its author hands it in, applied inside the open transaction of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import msgspec
+
+from interlock.domain.change import ChangeSet
+from interlock.domain.decision import Write
+from interlock.domain.errors import Conflict, KeyTaken, RevMoved
+from interlock.domain.log import Entry, Row, encode_entry, encode_record
+from interlock.domain.record import Address, Index, Record
+from interlock.ports import Commit, Mark
+from interlock.store.claims import Held, moved_claims, taken_by
+
+Body = bytes | msgspec.Raw
+UNFIT = (ValueError, TypeError, OverflowError)
+"""What apsw raises for a value that cannot be bound."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One record's write with its bindings. `before_rev` 0: it is new. `moved`: some promoted column differs."""
+
+    address: Address
+    after: Record
+    index: Index
+    before_rev: int
+    moved: bool
+    body: Body
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A commit with everything encoded, so that the batch runs statements and nothing else."""
+
+    moves: tuple[Move, ...]
+    released: list[Held]
+    taken: list[Held]
+    marks: tuple[Mark, ...]
+    entry: Entry | None
+    body: bytes
+
+
+def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
+    """Encode a commit. `index_of` knows the promoted columns of versions that were read.
+
+    Raises `ValueError` for writes without an entry, `KeyTaken` if the commit takes one name twice.
+    """
+    entry = commit.entry
+    if entry is None:
+        if commit.writes:
+            raise ValueError("a commit with writes needs an entry for the log")
+        return Prepared((), [], [], commit.marks, None, b"")
+    released, taken = moved_claims(commit.writes)
+    changes = entry.changes
+    aligned = len(changes) == len(commit.writes)
+    moves = tuple(_move(write, changes[n] if aligned else None, index_of) for n, write in enumerate(commit.writes))
+    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry))
+
+
+def _move(write: Write, change: ChangeSet | None, index_of: Callable[[Record], Index]) -> Move:
+    before, after = write.before, write.after
+    index = after.index()
+    body: Body
+    if change is not None and change.id == after.id and change.rev == after.rev and change.type == after.TYPE:
+        body = change.snapshot
+    else:
+        body = encode_record(after)
+    if before is None:
+        return Move(after.address, after, index, 0, True, body)
+    return Move(after.address, after, index, before.rev, index_of(before) != index, body)
+
+
+class Applier:
+    """Runs the statements of decisions on one connection. Its transaction is begun and ended by the group commit."""
+
+    def __init__(self, connection: apsw.Connection, sql: dict[str, str]) -> None:
+        self._connection = connection
+        self._execute: Callable[..., Any] = connection.cursor().execute
+        self._sql = sql
+        self._insert, self._update, self._update_body = sql["insert_record"], sql["update_record"], sql["update_body"]
+        self._append = sql["append_log"]
+
+    def last_position(self) -> int:
+        """The newest position that this transaction sees."""
+        return self._execute(self._sql["last_position"]).fetchall()[0][0]
+
+    def apply(self, prepared: Prepared, position: int, now: int) -> Row | None:
+        """Write one decision at `position`, in a savepoint of its own; raises its refusal and leaves nothing of it.
+
+        Values that SQLite cannot take (`ValueError`, `TypeError`, `OverflowError`) are refused in the same way.
+        """
+        execute = self._execute
+        execute("SAVEPOINT decision")
+        try:
+            for move in prepared.moves:
+                self._move(move)
+            if prepared.released or prepared.taken:
+                self._claims(prepared)
+            for mark in prepared.marks:
+                self._mark(mark, now)
+            entry = prepared.entry
+            if entry is not None:
+                execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body))
+        except (Conflict, *UNFIT):
+            execute("ROLLBACK TO decision")
+            execute("RELEASE decision")
+            raise
+        execute("RELEASE decision")
+        return entry.at_position(position) if entry is not None else None
+
+    def _move(self, move: Move) -> None:
+        type, org, id = move.address
+        after, index = move.after, move.index
+        if not move.moved:
+            values = (after.rev, after.updated_at, move.body, type, org, id, move.before_rev)
+            self._execute(self._update_body, values)
+        else:
+            columns = (
+                after.rev, after.updated_at, index.state, index.parent, index.queue, index.owner, index.sort,
+                index.due_at, index.mark, move.body, type, org, id,
+            )  # fmt: skip
+            if move.before_rev:
+                self._execute(self._update, (*columns, move.before_rev))
+            else:
+                self._execute(self._insert, columns)
+        if not self._connection.changes():
+            raise self._rev_moved(move.address)
+
+    def _rev_moved(self, address: Address) -> RevMoved:
+        found = self._execute(self._sql["load"], address).fetchall()
+        rev = found[0][0] if found else 0
+        return RevMoved(f"{address.type} {address.id} is at rev {rev}.", rev=rev)
+
+    def _claims(self, prepared: Prepared) -> None:
+        for name, holder in prepared.released:
+            self._execute(self._sql["release_claim"], (name, *holder))
+        for name, holder in prepared.taken:
+            self._execute(self._sql["take_claim"], (name, *holder))
+            if not self._connection.changes():
+                raise taken_by(name)
+
+    def _mark(self, mark: Mark, now: int) -> None:
+        key = (mark.space, mark.org, mark.key)
+        if mark.value is None:
+            self._execute(self._sql["delete_mark"], key)
+        elif mark.once:
+            self._execute(self._sql["put_mark_once"], (*key, mark.value, mark.until, now))
+            if not self._connection.changes():
+                raise KeyTaken(f"The mark {'/'.join(key)} is there already.", claim="/".join(key))
+        else:
+            self._execute(self._sql["put_mark"], (*key, mark.value, mark.until))
