@@ -68,7 +68,9 @@ class MemoryStore:
             if mark.value is None:
                 self._marks.pop(_key(mark), None)
             else:
-                self._marks[_key(mark)] = mark
+                self._marks[_key(mark)] = Mark(
+                    space=mark.space, org=mark.org, key=mark.key, value=mark.value, until=mark.until
+                )
         if commit.entry is None:
             return None
         row = commit.entry.at_position(len(self._log) + 1)
