@@ -230,7 +230,7 @@ def check(said: Shared) -> None:
 def create(c: Conversation, said: Shared, moment: Moment) -> Decision:
     """A new conversation with what its creator said of status, queue and users as its first intent, if they said anything."""
     check(said)
-    coupled = _couple(c, said, moment, c.coupled, rev=1)
+    coupled = _couple(c, said, moment, rev=1)
     made = show(c.with_(coupled=coupled, snooze=_snooze(said, None)), 1, moment.now).with_(reopen_count=0)
     kind = "intent" if coupled != c.coupled else "change"
     why = Why(direction=_direction(moment), kind=kind, record=made.ref, rev_after=1, policy=unit.POLICY)
@@ -238,35 +238,53 @@ def create(c: Conversation, said: Shared, moment: Moment) -> Decision:
 
 
 def update(
-    c: Conversation, fields: Mapping[str, Any], said: Shared, moment: Moment, *, basis: int | None = None, reasons: tuple[Reason, ...] = ()
+    c: Conversation,
+    fields: Mapping[str, Any],
+    said: Shared,
+    moment: Moment,
+    *,
+    basis: int | None = None,
+    known: Coupled | None = None,
+    reasons: tuple[Reason, ...] = (),
 ) -> Decision:
     """Fields that concern the conversation alone, and an intent if the coupled ones were named.
 
-    `basis` is the conversation rev that the author had seen; `None` is an unconditional write of a person, who is
-    taken to have seen what the server has. Raises `StaleBasis` if the coupled state moved after `basis`.
+    `basis` is the conversation rev that the author had seen; `None` is an unconditional write, whose author is taken to
+    have seen what the server has. For a person that includes the work item's state, `known`: it is taken in first, so
+    that "done", said right after "accept", is not held to be concurrent with it. Raises `StaleBasis` if the coupled
+    state moved after `basis`.
     """
     check(said)
     if basis is not None and not said.silent and basis < c.unit_rev:
         raise StaleBasis(
             "The assignment, queue or status changed after the rev this write is based on. Read it again and decide anew.",
-            currentRev=c.rev, givenRev=basis, unitRev=c.unit_rev,
+            currentRev=c.rev,
+            givenRev=basis,
+            unitRev=c.unit_rev,
         )
-    now = moment.now
-    coupled = _couple(c, said, moment, c.coupled, rev=c.rev + 1)
-    after = c.with_(**fields)
-    spoke = coupled != c.coupled
+    now, rev = moment.now, c.rev + 1
+    seen = show(c.with_(coupled=c.coupled.merge(known)), rev, now) if known and not c.coupled.includes(known) else c
+    coupled = _couple(seen, said, moment, rev=rev)
+    after = seen.with_(**fields)
+    spoke = coupled != seen.coupled
     if spoke:
-        after = show(after.with_(coupled=coupled, snooze=_snooze(said, c.snooze)), c.rev + 1, now)
+        after = show(after.with_(coupled=coupled, snooze=_snooze(said, c.snooze)), rev, now)
     by_hand = moment.by.actor.cls == "person"
     writes: tuple[Write, ...] = ()
-    if spoke or after != c:
+    if after != c:
         if by_hand and moment.by.actor.type == "user":
             after = after.with_(modified_by=moment.by.actor.id)
         writes = (step(c, after, now, by_hand=by_hand),)
-    kind = "intent" if spoke else "change" if writes else "noop"
     why = Why(
-        direction=_direction(moment), kind=kind, record=c.ref, rev_before=c.rev, rev_after=c.rev + len(writes),
-        guard=c.rev, unconditional=basis is None, policy=unit.POLICY, reasons=reasons,
+        direction=_direction(moment),
+        kind="intent" if spoke else "change" if writes else "noop",
+        record=c.ref,
+        rev_before=c.rev,
+        rev_after=c.rev + len(writes),
+        guard=c.rev,
+        unconditional=basis is None,
+        policy=unit.POLICY,
+        reasons=reasons,
     )
     return Decision(partition=c.id, why=why, writes=writes)
 
@@ -282,8 +300,9 @@ def _snooze(said: Shared, present: Snooze | None) -> Snooze | None:
     return present
 
 
-def _couple(c: Conversation, said: Shared, moment: Moment, coupled: Coupled, *, rev: int) -> Coupled:
+def _couple(c: Conversation, said: Shared, moment: Moment, *, rev: int) -> Coupled:
     """The coupled state after this write's wishes, each register by itself."""
+    coupled = c.coupled
     origin = unit.Origin("conversation", moment.epoch, moment.by.actor, c.ref, rev, moment.now)
     value = wanted(c, said)
     if value is not None and not (rev == 1 and value == unit.NOTHING):

@@ -14,6 +14,7 @@ from interlock.domain.errors import NotFound, Refused
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
 from interlock.ports import Query, World
+from interlock.service.cases import open_item
 from interlock.service.preconditions import Precondition
 from interlock.service.routing import active_user
 from interlock.service.transact import Beside, Done, Reading, provenance, transact
@@ -41,11 +42,13 @@ async def update(
 
     async def decide(reading: Reading) -> Decision:
         c = await reading.one(Conversation, id)
-        names = {Conversation.outward(f) for f in fields} | (set() if said.silent else set(domain.COUPLED))
+        names = {Conversation.outward(f) for f in fields} | (set[str]() if said.silent else set(domain.COUPLED))
         await precondition.check(reading, c, names)
         await _known(reading, said)
         basis = precondition.seen(c)
-        return domain.update(c, fields, said, reading.moment, basis=basis)
+        item = await open_item(reading, id) if basis is None and not said.silent and by.actor.cls == "person" else None
+        known = item.coupled if item else None
+        return domain.update(c, fields, said, reading.moment, basis=basis, known=known)
 
     return await transact(world, by, decide, beside=beside)
 

@@ -52,12 +52,13 @@ async def update_rule(world: World, by: Provenance, id: str, fields: Mapping[str
 
 async def check_rule(reading: Reading, present: QueueRule | None, fields: Mapping[str, Any]) -> None:
     """What a rule has to satisfy when it is saved: its criteria and its target."""
-    values = {**({f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}), **fields}
+    values: dict[str, Any] = {f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}
+    values |= fields
     if present is not None and "queue" in fields and "queue_key" not in fields:
         values["queue_key"] = None
     if present is not None and "queue_key" in fields and "queue" not in fields:
         values["queue"] = None
-    queue = await reading.one(Queue, values["queue"], pointer="/queue/id") if values.get("queue") else None
+    queue = await reading.one(Queue, str(values["queue"]), pointer="/queue/id") if values.get("queue") else None
     rule.check_rule(values, queue)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
-from interlock.domain.log import Row
 from interlock.ports import World
 from interlock.service.reactions import REACTIONS, Cue, Reaction, Role, cues
 from interlock.service.transact import note, provenance

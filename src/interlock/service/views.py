@@ -1,0 +1,208 @@
+"""Read models: lists and pages. Nothing here decides or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+from interlock.domain import agent
+from interlock.domain.agent import RoutingSettings, Team, User, WorkSession
+from interlock.domain.conversation import Conversation
+from interlock.domain.errors import NoWaitingItem
+from interlock.domain.log import Row
+from interlock.domain.message import Message
+from interlock.domain.queue import Queue
+from interlock.domain.record import Address, Record
+from interlock.domain.reservation import Reservation
+from interlock.domain.rule import QueueRule
+from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.ports import Query, World
+
+R = TypeVar("R", bound=Record)
+ALL = 10_000
+
+
+async def listing(
+    world: World, org: str, kind: type[R], offset: int, limit: int, *, states: tuple[str, ...] = (), by_id: bool = False,
+    descending: bool = False,
+) -> list[R]:
+    """Records of a kind, in its order."""
+    query = Query(
+        name="listing", org=org, type=kind.TYPE, states=states, by_id=by_id, descending=descending, offset=offset, limit=limit
+    )
+    return cast("list[R]", await world.store.find(query))
+
+
+async def children(
+    world: World, org: str, kind: type[R], parent: str, offset: int, limit: int, *, descending: bool = False, by_id: bool = False
+) -> list[R]:
+    """Records of a kind that hang on another."""
+    query = Query(
+        name="children", org=org, type=kind.TYPE, parent=parent, descending=descending, by_id=by_id, offset=offset, limit=limit
+    )
+    return cast("list[R]", await world.store.find(query))
+
+
+async def present(world: World, org: str, kind: type[R], id: str) -> R | None:
+    """One record, if it is there."""
+    return cast("R | None", (await world.store.load([Address(kind.TYPE, org, id)]))[0])
+
+
+async def named(world: World, org: str, kind: type[R], ids: Sequence[str]) -> list[R]:
+    """Those of these records that are there."""
+    found = await world.store.load([Address(kind.TYPE, org, id) for id in ids]) if ids else []
+    return [cast("R", r) for r in found if r is not None]
+
+
+async def conversations(
+    world: World, org: str, status: str | None, customer: str | None, offset: int, limit: int
+) -> list[Conversation]:
+    """Conversations, newest first; deleted ones only if they are asked for."""
+    if customer:
+        found = await children(world, org, Conversation, customer, 0, ALL, descending=True, by_id=True)
+        kept = [c for c in found if _is_status(c, status)]
+        return kept[offset : offset + limit]
+    states = (status,) if status else ("open", "snoozed", "done")
+    return await listing(world, org, Conversation, offset, limit, states=states, by_id=True, descending=True)
+
+
+def _is_status(c: Conversation, status: str | None) -> bool:
+    if c.deleted or status == "deleted":
+        return c.deleted and status == "deleted"
+    return status in (None, c.status)
+
+
+async def messages(world: World, org: str, conversation: str, offset: int, limit: int) -> list[Message]:
+    """The messages of a conversation, oldest first."""
+    return await children(world, org, Message, conversation, offset, limit)
+
+
+async def items_of_conversation(
+    world: World, org: str, conversation: str, statuses: frozenset[str], offset: int, limit: int
+) -> list[WorkItem]:
+    """The work items of a conversation, newest first."""
+    found = await children(world, org, WorkItem, conversation, 0, ALL, descending=True, by_id=True)
+    return [w for w in found if not statuses or w.status in statuses][offset : offset + limit]
+
+
+async def items_of_queue(
+    world: World, org: str, queue: str, statuses: frozenset[str], offset: int, limit: int, *, descending: bool = False
+) -> list[WorkItem]:
+    """What waits in a queue, in routing order."""
+    states = tuple(s for s in ("queued", "routed") if not statuses or s in statuses)
+    if not states:
+        return []
+    query = Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, states=states, offset=offset, limit=limit)
+    if not descending:
+        return cast("list[WorkItem]", await world.store.find(query))
+    query = Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, states=states, limit=ALL)
+    found = cast("list[WorkItem]", await world.store.find(query))
+    return found[::-1][offset : offset + limit]
+
+
+async def next_item(world: World, org: str, queue: str) -> WorkItem:
+    """The item that would be offered next. Raises `NoWaitingItem`."""
+    for item in await items_of_queue(world, org, queue, frozenset({"queued"}), 0, 100):
+        if not item.paused:
+            return item
+    raise NoWaitingItem("Everything in this queue is taken.")
+
+
+async def items_of_session(world: World, session: WorkSession) -> list[WorkItem]:
+    """What a shift carries: the open items of its user, and what is offered to it."""
+    found = await named(world, session.org, WorkItem, [h.item for h in session.holding])
+    return sorted(found, key=lambda w: w.id)
+
+
+async def passes(world: World, org: str, item: str, offset: int, limit: int) -> list[QueuePass]:
+    """The queue passes of an item, first one first."""
+    return await children(world, org, QueuePass, item, offset, limit)
+
+
+async def rules(world: World, org: str) -> list[QueueRule]:
+    """The queue rules, in order; deleted ones are not there any more."""
+    return await listing(world, org, QueueRule, 0, ALL, states=("live",))
+
+
+async def live_sessions(world: World, org: str, user: str = "") -> list[WorkSession]:
+    """Sessions that have not ended; of one user, if given."""
+    query = Query(name="live_sessions", org=org, type=WorkSession.TYPE, owner=user, limit=ALL)
+    return cast("list[WorkSession]", await world.store.find(query))
+
+
+async def live_session(world: World, org: str, user: str) -> WorkSession | None:
+    """The live session of a user."""
+    found = await live_sessions(world, org, user)
+    return found[0] if found else None
+
+
+async def sessions(
+    world: World, org: str, user: str, active: bool | None, status_type: str | None, *, oldest_first: bool = False
+) -> list[WorkSession]:
+    """Sessions, newest first, of one user if given."""
+    if active is True:
+        found = await live_sessions(world, org, user)
+    else:
+        states = ("ended",) if active is False else ()
+        found = await listing(world, org, WorkSession, 0, ALL, states=states)
+    kept = [s for s in found if (not user or s.user == user) and status_type in (None, s.status_type)]
+    kept.sort(key=lambda s: (s.signed_in_at, s.id), reverse=not oldest_first)
+    return kept
+
+
+async def reservations(
+    world: World, org: str, user: str, states: tuple[str, ...], offset: int, limit: int
+) -> list[Reservation]:
+    """Offers, newest first; of one agent if given."""
+    if user and states == ("pending",):
+        query = Query(name="claimed", org=org, type=Reservation.TYPE, claim=f"{org}/offer-to-user/{user}", limit=1)
+        return cast("list[Reservation]", await world.store.find(query))[offset : offset + limit]
+    if not user:
+        return await listing(world, org, Reservation, offset, limit, states=states, descending=True)
+    found = await listing(world, org, Reservation, 0, ALL, states=states, descending=True)
+    return [r for r in found if r.user == user][offset : offset + limit]
+
+
+async def queues(world: World, org: str, *, system: bool | None, key: str | None, everything: bool) -> list[Queue]:
+    """Queues by name; archived ones only if everything is asked for."""
+    states = () if everything else ("active", "system")
+    found = await listing(world, org, Queue, 0, ALL, states=states)
+    return [q for q in found if (system is None or q.system == system) and (not key or q.key == key)]
+
+
+async def settings_of_teams(world: World, org: str, user: str | None = None) -> list[RoutingSettings]:
+    """The routing settings of all teams, or of those of one user."""
+    if user is None:
+        return await listing(world, org, RoutingSettings, 0, ALL)
+    found = await present(world, org, User, user)
+    return await named(world, org, RoutingSettings, found.teams if found else ())
+
+
+async def teams_of_user(world: World, org: str, user: str) -> list[Team]:
+    """The teams of a user."""
+    found = await present(world, org, User, user)
+    return await named(world, org, Team, found.teams if found else ())
+
+
+async def log_page(world: World, org: str, after: int, limit: int, *, partition: str = "") -> list[Row]:
+    """Rows of the org's log after a position, in order."""
+    return await world.store.changes(after, limit, org=org, partition=partition)
+
+
+async def newest_rows(world: World, org: str, limit: int, *, partition: str = "") -> list[Row]:
+    """The last rows of the org's log, in order."""
+    return await world.store.changes(0, limit, org=org, partition=partition, newest=True)
+
+
+async def sessions_of_queue(
+    world: World, queue: Queue, routable: bool | None, status_type: str | None, channel: str | None
+) -> list[WorkSession]:
+    """Live sessions that serve a queue; `channel`: only those with room for one more item of it."""
+    found = [s for s in await live_sessions(world, queue.org) if queue.id in s.queues]
+    return [
+        s
+        for s in found
+        if routable in (None, s.routable)
+        and status_type in (None, s.status_type)
+        and (channel is None or not agent.room(s, queue.item_size, channel, queue.priority))
+    ]
