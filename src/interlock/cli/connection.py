@@ -1,0 +1,131 @@
+"""The way to a server: its URL and key, one request, or a stream of events. Standard library only, so that it is quick."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from interlock.cli.failure import CONFLICT, FAILED, UNREACHABLE, USAGE, Failure
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Which server, and the key that opens it. No flag holds a key's value: it would stand in the list of processes."""
+
+    url: str | None = None
+    "The server; INTERLOCK_URL names it too. Default: http://127.0.0.1:8080."
+    key_file: Path | None = None
+    "A file that holds the key; INTERLOCK_KEY holds it too."
+
+
+class Answer:
+    """One answer: status, headers in lower case, and the body."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+class Connection:
+    """Requests to one server."""
+
+    def __init__(self, server: Server, *, needs_key: bool = True) -> None:
+        self.url = (server.url or os.environ.get("INTERLOCK_URL") or DEFAULT_URL).rstrip("/")
+        self._parts = urlsplit(self.url)
+        if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
+            raise Failure(f"{self.url!r} is no URL of a server", next="--url http://127.0.0.1:8080", code=USAGE)
+        self._key = _key(server)
+        if needs_key and not self._key:
+            next = "INTERLOCK_KEY=ilk_… in the environment, or --key-file FILE"
+            raise Failure("a key is needed", "the server answers only to its keys", next, code=USAGE)
+
+    def get(self, path: str, *, missing_ok: bool = False, **parameters: Any) -> Answer:
+        """GET; a refusal ends the command, but 404 only if `missing_ok` is not given."""
+        connection = self._open(timeout=30)
+        try:
+            answer = self._ask(connection, path, parameters)
+            out = Answer(answer.status, _headers(answer), answer.read())
+        finally:
+            connection.close()
+        if out.status >= 400 and not (missing_ok and out.status == 404):
+            raise self._refused(out.status, out.body)
+        return out
+
+    def stream(self, path: str, **parameters: Any) -> Iterator[tuple[str, str, str]]:
+        """Server-sent events as (id, event, data), until the server ends the stream."""
+        connection = self._open(timeout=60)
+        try:
+            answer = self._ask(connection, path, parameters, accept="text/event-stream")
+            if answer.status >= 400:
+                raise self._refused(answer.status, answer.read())
+            fields: dict[str, str] = {}
+            for raw in answer:
+                text = raw.decode().rstrip("\r\n")
+                if text:
+                    name, _, value = text.partition(":")
+                    value = value.removeprefix(" ")
+                    fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+                elif fields:
+                    yield fields.get("id", ""), fields.get("event", "message"), fields.get("data", "")
+                    fields = {}
+        except (OSError, http.client.HTTPException) as why:
+            raise self._away(why) from why
+        finally:
+            connection.close()
+
+    def _open(self, timeout: float) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        return kind(self._parts.hostname or "", self._parts.port, timeout=timeout)
+
+    def _ask(
+        self, connection: http.client.HTTPConnection, path: str, parameters: Mapping[str, Any], accept: str = "*/*"
+    ) -> http.client.HTTPResponse:
+        given = urlencode({k.rstrip("_"): v for k, v in parameters.items() if v not in (None, "")})
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        try:
+            connection.request("GET", self._parts.path + path + (f"?{given}" if given else ""), headers=headers)
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException) as why:
+            raise self._away(why) from why
+
+    def _away(self, why: BaseException) -> Failure:
+        next = "is `interlock serve` running there? --url or INTERLOCK_URL names another server"
+        return Failure(f"no answer from {self.url}", str(why) or type(why).__name__, next, code=UNREACHABLE)
+
+    def _refused(self, status: int, body: bytes) -> Failure:
+        """The server's own words. Its codes become ours: not allowed is 4, a conflict 5."""
+        try:
+            error = json.loads(body)["errors"][0]
+            what, why = str(error.get("title", "")), f"{error.get('code', status)}: {error.get('detail', '')}"
+        except (ValueError, KeyError, IndexError, TypeError):
+            what, why = f"the server answered {status}", body[:200].decode(errors="replace").strip()
+        code = {401: UNREACHABLE, 403: UNREACHABLE, 409: CONFLICT, 412: CONFLICT}.get(status, FAILED)
+        next = "INTERLOCK_KEY must hold a key of this server" if status in (401, 403) else ""
+        return Failure(what or f"the server answered {status}", why, next, code=code)
+
+
+def _key(server: Server) -> str:
+    path = server.key_file or (Path(named) if (named := os.environ.get("INTERLOCK_KEY_FILE")) else None)
+    if path is None:
+        return os.environ.get("INTERLOCK_KEY", "")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as why:
+        raise Failure("the key cannot be read", f"{path}: {why.strerror}", "--key-file FILE", code=USAGE) from None
+
+
+def _headers(answer: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.getheaders()}

@@ -1,0 +1,93 @@
+"""The call centre of the demonstration: three queues, the rules that fill them, three teams, twelve agents, a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from interlock.cli.demo.client import Client
+from interlock.cli.demo.traffic import STAFF, TEAMS
+
+QUEUES: tuple[dict[str, Any], ...] = (
+    {"name": "Calls", "key": "calls", "priority": 1, "itemSize": 3, "targetSeconds": 20},
+    {"name": "Français", "key": "francais", "priority": 2, "itemSize": 1, "targetSeconds": 60},
+    {"name": "Messages", "key": "messages", "priority": 3, "itemSize": 1, "targetSeconds": 120},
+)
+CAPACITY = 5
+"""Weight that one agent carries: a call (3) and two messages, or five messages."""
+ACCEPT_SECONDS = 5
+SPECIAL_TAG = "key account"
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """One agent as the server knows them: the user's id, the key they act with, their team's id."""
+
+    user: str
+    key: str
+    team: str
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """What was set up: statuses by type, and each agent's seat by name."""
+
+    statuses: dict[str, str]
+    seats: dict[str, Seat]
+
+
+async def set_up(client: Client, key: str) -> Floor:
+    """Everything the day needs, made over the API as an administrator would."""
+
+    async def make(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return (await client.send("POST", path, body, key=key))["data"]
+
+    listed = (await client.send("GET", "/v1/routing/statuses", key=key))["data"]
+    statuses = {s["attributes"]["statusType"]: s["id"] for s in listed}
+    lunch = await make("/v1/routing/statuses", {"name": "Break", "statusType": "unavailable"})
+    statuses["break"] = lunch["id"]
+    queues = {q["key"]: (await make("/v1/routing/queues", q))["id"] for q in QUEUES}
+    await make("/v1/routing/queue-rules", _rule("French speaks to French", "conversation_default_lang", "fr", "francais"))
+    await make("/v1/routing/queue-rules", _rule("Calls ring", "conversation_channel", "voice", "calls"))
+    await make("/v1/routing/queue-rules", _rule("Important mail is called back", "conversation_priority", 5, "calls"))
+    await make("/v1/routing/queue-rules", _rule("Chats", "conversation_channel", "chat", "messages"))
+    await make("/v1/routing/queue-rules", _rule("Mail", "conversation_channel", "email", "messages"))
+    settings = {"acceptTimeoutSeconds": ACCEPT_SECONDS, "requeueWhenOffline": True, "capacity": {"total": CAPACITY}}
+    await client.send("PUT", "/v1/routing/org-settings", settings, key=key)
+    teams: dict[str, str] = {}
+    for name, serves in TEAMS.items():
+        teams[name] = (await make("/v1/teams", {"name": name}))["id"]
+        served = {"enabled": True, "workItemCapacity": CAPACITY, "queues": [queues[k] for k in serves]}
+        await client.send("PUT", f"/v1/routing/settings/{teams[name]}", served, key=key)
+    seats = {name: await _seat(client, key, name, teams[team]) for name, team in STAFF}
+    await make("/v1/workflows", _workflow(seats[STAFF[0][0]].user))
+    return Floor(statuses, seats)
+
+
+async def _seat(client: Client, key: str, name: str, team: str) -> Seat:
+    user = await client.send("POST", "/v1/users", {"name": name, "teams": [team]}, key=key)
+    id = user["data"]["id"]
+    body = {"name": f"{name}'s key", "roles": ["org.user", "org.permission.conversation", "org.permission.routing"], "user": id}
+    made = await client.send("POST", "/v1/api-keys", body, key=key)
+    return Seat(id, made["meta"]["secret"], team)
+
+
+def _rule(name: str, field: str, value: Any, queue: str) -> dict[str, Any]:
+    criteria = {"and": [{field: {"operator": "equals", "value": value}}]}
+    return {"name": name, "criteria": criteria, "queueKey": queue}
+
+
+def _workflow(user: str) -> dict[str, Any]:
+    """The first message of a key account goes to their own agent: decided while the rules are placing the item."""
+    conditions = [{"field": "conversation_tags", "operator": "contains", "value": SPECIAL_TAG}]
+    return {
+        "name": "Key accounts to Ana",
+        "trigger": {
+            "id": "first-message",
+            "eventName": "interlock.conversation.update",
+            "transitions": [{"target": "assign", "conditions": conditions}],
+        },
+        "steps": [
+            {"id": "assign", "action": "interlock.conversation.update", "params": {"assignedUsers": [user]}},
+        ],
+    }

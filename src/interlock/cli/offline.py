@@ -1,0 +1,35 @@
+"""A store opened without a server, for commands that only read: `--db` in place of `--url`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from interlock.cli.failure import UNREACHABLE, USAGE, Failure
+from interlock.domain.errors import Unavailable
+from interlock.ports import World
+from interlock.store.sqlite import SqliteStore
+
+
+@contextlib.asynccontextmanager
+async def reading(db: str) -> AsyncIterator[tuple[World, SqliteStore]]:
+    """The world over the store that `db` names, with no role running. The file must be there: nothing is made."""
+    from interlock.bus.embedded import EmbeddedBus
+    from interlock.runtime.clock import RandomIds, SystemClock
+    from interlock.store.opening import open_store
+
+    path = db.partition(":")[2]
+    file = "/" + path[2:].partition("/")[2] if path.startswith("//") else path
+    if not db.startswith("sqlite:") or not os.path.exists(file):
+        raise Failure(f"there is no store {db}", next="--db sqlite:FILE with a file that is there", code=USAGE)
+    clock = SystemClock()
+    try:
+        store = open_store(db, clock)
+    except Unavailable as away:
+        raise Failure("the store cannot be used", str(away), code=UNREACHABLE) from None
+    assert isinstance(store, SqliteStore)
+    try:
+        yield World(store, EmbeddedBus(store), clock, RandomIds(clock)), store
+    finally:
+        await store.close()

@@ -1,0 +1,33 @@
+"""What `interlock --help` says. It stands apart from the parser: help is asked for most often, and imports nothing."""
+
+from __future__ import annotations
+
+HELP = """Self-hosted work routing in which no assignment is ever lost.
+
+Start with `interlock demo`, then `interlock serve`. Every command takes --json, --debug and --help.
+"""
+EPILOGUE = """Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished and found something,
+4 not reachable or not allowed, 5 conflict, 130 interrupted."""
+
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("serve", "interlock.cli.serve:serve", "Run the server: API, router and workers in one process."),
+    ("demo", "interlock.cli.demo.command:demo", "Realistic traffic on a throw-away store, live in this terminal."),
+    ("events", "interlock.cli.events:events", "The log as JSON lines, from any position, and as it grows."),
+    ("explain", "interlock.cli.explain:explain", "Why this assignment, this sync, this wait: by the id of anything."),
+    ("doctor", "interlock.cli.doctor:doctor", "Check a server or a store; each failed check comes with its fix."),
+    ("openapi", "interlock.cli.openapi:openapi", "The description of the HTTP API, as OpenAPI 3.1."),
+    ("completion", "interlock.cli.completion:completion", "Completion for bash, zsh or fish."),
+    ("version", "interlock.cli.version:version", "What this is, down to the SQLite it runs on."),
+)
+"""Name, where the function is, and its line in the list of commands."""
+
+GROUPS: tuple[tuple[str, str], ...] = (("config", "The settings in force: `interlock config show`."),)
+"""Commands that only hold others."""
+
+
+def text() -> str:
+    """The first page of help."""
+    rows = [(name, help) for name, _, help in COMMANDS] + list(GROUPS)
+    width = max(len(name) for name, _ in rows)
+    commands = "\n".join(f"  {name:<{width}}  {help}" for name, help in sorted(rows))
+    return f"Usage: interlock COMMAND\n\n{HELP}\nCommands:\n{commands}\n\nExample: interlock demo\n\n{EPILOGUE}\n"

@@ -1,0 +1,97 @@
+"""`interlock serve`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from interlock.cli import output
+from interlock.cli.failure import FAILED, UNREACHABLE, USAGE, Failure
+from interlock.cli.output import Json
+
+if TYPE_CHECKING:
+    from interlock.runtime.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The settings of a server as flags: the same names as the INTERLOCK_ variables."""
+
+    db: str | None = None
+    "The store: sqlite:FILE, sqlite:///FILE/FROM/THE/ROOT, or memory: for one that is gone at the end."
+    host: str | None = None
+    "The address to listen on; loopback unless you say otherwise."
+    port: int | None = None
+    "The port; 0 asks the system for a free one."
+    role: str | None = None
+    "The roles that this process runs, separated by commas: sync, rules, routing, workflow, or none."
+    org: str | None = None
+    "The name of the first organisation of an empty store."
+    log_format: Literal["json", "text"] | None = None
+    "The log on standard error: json, one object a line, or text for people."
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    "The least that is logged."
+    event_log: str | None = None
+    "Where each event and each sync decision is written as a line: a file, or - for standard output."
+    rate_limit: int | None = None
+    "Requests a minute for each key; 0: no limit."
+    stop_seconds: float | None = None
+    "How long a stop may wait for requests under way."
+
+
+NOTHING = Flags()
+
+
+def serve(
+    *, flags: Annotated[Flags, Parameter(name="*")] = NOTHING, config: Path | None = None, json: Json = False
+) -> None:
+    """Run the server: API, router and workers in one process. Ctrl-C or SIGTERM ends it.
+
+    Prints `listening http://HOST:PORT` once it answers. On an empty store it prints the first admin key, once, unless
+    INTERLOCK_BOOTSTRAP_KEY (or INTERLOCK_BOOTSTRAP_KEY_FILE) sets it. Each flag can be an INTERLOCK_ variable instead.
+
+    Example: interlock serve --db sqlite:interlock.db --port 8080
+
+    Parameters
+    ----------
+    config
+        A TOML file with settings; INTERLOCK_CONFIG names one too.
+    """
+    from interlock.domain.errors import Unavailable
+    from interlock.runtime.logs import configure
+    from interlock.runtime.server import PortTaken, prepare_process, run
+    from interlock.runtime.settings import WrongSetting, gather
+
+    try:
+        settings = gather(asdict(flags), os.environ, config).settings
+    except WrongSetting as wrong:
+        raise Failure("a setting is wrong", str(wrong), "interlock config show --origin", code=USAGE) from None
+    configure(text=settings.log_format == "text", level=settings.log_level)
+    prepare_process()
+    try:
+        run(_serve(settings, as_json=json))
+    except PortTaken as taken:
+        raise Failure("the server cannot listen", str(taken), "interlock serve --port 0", code=FAILED) from None
+    except Unavailable as away:
+        next = f"interlock doctor --db {settings.db}"
+        raise Failure("the store cannot be used", str(away), next, code=UNREACHABLE) from away
+
+
+async def _serve(settings: Settings, *, as_json: bool) -> None:
+    from interlock.runtime.assemble import assemble
+    from interlock.runtime.server import bind, listening, until_stopped
+
+    bound = bind(settings.host, settings.port)
+    async with assemble(settings) as house, listening(house, bound) as address:
+        if as_json:
+            output.document({"url": address, "docs": f"{address}/docs", "key": house.first_key})
+        else:
+            output.line(f"listening {address}")
+            if house.first_key:
+                output.line(f"key {house.first_key}")
+                output.hint("This is the first admin key. It is shown once and stored only as its hash: keep it now.")
+        await until_stopped()

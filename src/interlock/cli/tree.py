@@ -1,0 +1,24 @@
+"""The tree of commands, for the parser. Each command is named by its place and imported only when it is called."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from interlock import __version__
+from interlock.cli.overview import COMMANDS, EPILOGUE, GROUPS, HELP
+
+
+def build() -> App:
+    """The tree of commands."""
+    app = App(
+        name="interlock", help=HELP, help_epilogue=EPILOGUE, version=__version__, version_flags=["--version"],
+        help_format="plaintext", print_error=False, exit_on_error=False, result_action="return_value",
+    )  # fmt: skip
+    for name, place, _ in COMMANDS:
+        app.command(place, name=name)
+    config = App(name="config", help=dict(GROUPS)["config"], help_format="plaintext")
+    config.command(
+        "interlock.cli.config:show", name="show", help="Every setting: its value, its meaning, where it came from."
+    )
+    app.command(config)
+    return app

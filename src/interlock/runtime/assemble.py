@@ -1,0 +1,154 @@
+"""One process put together from its settings: store, clock, ids, bus, workers, event log and HTTP application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from interlock import __version__
+from interlock.bus.embedded import Announcing, EmbeddedBus
+from interlock.domain.errors import Unavailable
+from interlock.ports import World
+from interlock.runtime import health
+from interlock.runtime.clock import RandomIds, SystemClock
+from interlock.runtime.logs import LogLines
+from interlock.runtime.settings import Settings
+from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
+from interlock.service import orgs
+from interlock.store.opening import open_store
+from interlock.store.sqlite import SqliteStore
+
+LOG_BATCH_MAX = 256
+LOG_CONSUMER = "event-log"
+_log = structlog.get_logger("interlock")
+
+
+def _no_streams() -> None:
+    """Nothing to end: no HTTP yet."""
+
+
+class House:
+    """Everything that one process runs. `first_key`: the admin key that was made up for an empty store, shown once."""
+
+    def __init__(self, settings: Settings, world: World, store: Announcing, first_key: str | None) -> None:
+        self.settings = settings
+        self.world = world
+        self.store = store
+        self.first_key = first_key
+        self.end_streams: Callable[[], None] = _no_streams
+        """Every open stream ends at once: a stop does not wait for readers that would read for ever."""
+        self.found: dict[str, int] = {}
+        """What the cadences found to repair, by their name: in a healthy system nothing."""
+
+    def app(self) -> Any:
+        """The HTTP application. Imported here, so that a process without HTTP never pays for it."""
+        from interlock.api import host
+        from interlock.api.app import build
+
+        api = host.Settings(requests_per_minute=self.settings.rate_limit, version=__version__, timer=time.perf_counter)
+        app = build(self.world, settings=api, ready=self.ready)
+        self.store.listen(app.state.heard)
+        self.end_streams = app.state.end_streams
+        return app
+
+    async def ready(self) -> list[Any]:
+        """What must hold before this process is sent requests."""
+        from interlock.api.host import Check
+
+        return [Check(c.name, c.ok, c.value, c.limit) for c in await health.behind(self.world, self.settings.role)]
+
+
+@contextlib.asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[House]:
+    """Open the store, found the first org if there is none, start the roles; and in the end stop them and close it."""
+    clock = SystemClock()
+    store = open_store(settings.db, clock)
+    bus = EmbeddedBus.over(store)
+    try:
+        world = World(store, bus, clock, RandomIds(clock))
+        house = House(settings, world, store, await found_first(world, settings))
+        workers = Workers(world, settings.role, on_found=_counting(house.found))
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.event_log:
+                await stack.enter_async_context(EventLog(world, settings.event_log))
+            workers.start()
+            try:
+                yield house
+            finally:
+                await workers.stop()
+    finally:
+        with contextlib.suppress(Unavailable):
+            await bus.close()
+        if isinstance(store, SqliteStore):
+            await store.close()
+
+
+def _counting(found: dict[str, int]) -> Callable[[str, int], None]:
+    def count(cadence: str, how_many: int) -> None:
+        found[cadence] = found.get(cadence, 0) + how_many
+
+    return count
+
+
+async def found_first(world: World, settings: Settings) -> str | None:
+    """The first org and its admin key, if the store has none. Answers the key if it was made up here, else `None`."""
+    if await orgs.all_orgs(world):
+        return None
+    given = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else ""
+    key = given or fresh_key()
+    await orgs.found(world, settings.org, key=key)
+    return None if given else key
+
+
+def fresh_key() -> str:
+    """A new API key: 256 random bits behind the prefix by which scanners know it."""
+    return "ilk_" + secrets.token_hex(32)
+
+
+class EventLog:
+    """Each event and each sync decision as a line, from a durable position of its own: a restart leaves no gap."""
+
+    def __init__(self, world: World, target: str) -> None:
+        self._world = world
+        self._target = target
+        self._task: asyncio.Task[None] | None = None
+        self._stream: TextIO = sys.stdout
+
+    async def __aenter__(self) -> EventLog:
+        if self._target != "-":
+            self._stream = Path(self._target).open("a", encoding="utf-8")  # noqa: ASYNC230, SIM115
+        self._task = asyncio.create_task(self._follow(), name="event-log")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._stream is not sys.stdout:
+            self._stream.close()
+
+    async def _follow(self) -> None:
+        lines = LogLines(self._stream, "interlock", __version__)
+        bus, clock = self._world.bus, self._world.clock
+        while True:
+            try:
+                batch = await bus.receive(LOG_CONSUMER, LOG_BATCH_MAX)
+                for row in batch.rows:
+                    lines.write(row, clock.now())
+                self._stream.flush()
+                await bus.acknowledge(batch)
+            except Unavailable as away:
+                _log.warning("event_log_waits", why=str(away))
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+            except OSError as full:
+                _log.error("event_log_not_written", target=self._target, why=str(full))
+                await asyncio.sleep(OUTAGE_PAUSE_S)

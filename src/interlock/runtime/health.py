@@ -1,0 +1,110 @@
+"""Whether a store and the roles on it are well: the checks behind `/readyz` and `interlock doctor`, each with its fix."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from interlock.domain.reservation import Reservation
+from interlock.domain.work_item import WorkItem
+from interlock.ports import Query, World
+from interlock.service import orgs
+from interlock.store.sqlite import SqliteStore
+
+LAG_MS_MAX = 5_000
+FREE_BYTES_MIN = 1 << 30
+WAL_BYTES_MAX = 1 << 28
+FILES_MIN = 4_096
+STUCK_AFTER_MS = 10_000
+POSITIONS = "position"
+
+
+class Finding(NamedTuple):
+    """One check: what was found, what it is held to, and what to do if it does not hold."""
+
+    name: str
+    ok: bool
+    value: str
+    limit: str
+    fix: str
+
+
+async def behind(world: World, consumers: Sequence[str]) -> list[Finding]:
+    """How long each consumer has left the oldest row that it has not handled (ms)."""
+    now = world.clock.now()
+    out: list[Finding] = []
+    for consumer in consumers:
+        mark = await world.store.mark(POSITIONS, "", consumer)
+        position = int(mark.value) if mark is not None and mark.value else 0
+        rows = await world.store.changes(position, 1)
+        late = max(0, now - rows[0].at) if rows else 0
+        out.append(
+            Finding(
+                f"{consumer} keeps up", late <= LAG_MS_MAX, f"{late} ms behind", f"{LAG_MS_MAX} ms",
+                f"run a server with the role {consumer}; if one runs, it is overloaded: look at its log",
+            )
+        )  # fmt: skip
+    return out
+
+
+async def pairs_in_step(world: World) -> Finding:
+    """Conversations that differ from their work item for longer than the lag objective."""
+    before = world.clock.now() - LAG_MS_MAX
+    apart = 0
+    for org in await orgs.all_orgs(world):
+        apart += len(await world.store.find(Query(name="out_of_step", org=org.id, before=before, limit=1_000)))
+    fix = (
+        "run a server with the role sync: it heals them within seconds; if it does not, `interlock explain` one of them"
+    )
+    return Finding("pairs are in step", apart == 0, f"{apart} out of step", "0", fix)
+
+
+async def nothing_stuck(world: World) -> list[Finding]:
+    """Offers whose time is long up, and items that no rule has placed."""
+    before = world.clock.now() - STUCK_AFTER_MS
+    overdue = await world.store.find(Query(name="overdue", org="", type=Reservation.TYPE, before=before, limit=1_000))
+    unplaced = 0
+    for org in await orgs.all_orgs(world):
+        query = Query(name="listing", org=org.id, type=WorkItem.TYPE, states=("ivr",), limit=1_000)
+        unplaced += sum(r.updated_at < before for r in await world.store.find(query))
+    return [
+        Finding("offers end in time", not overdue, f"{len(overdue)} overdue", "0", "run a server with the role routing"),
+        Finding("rules place items", not unplaced, f"{unplaced} in ivr", "0", "run a server with the role rules"),
+    ]  # fmt: skip
+
+
+async def clock_goes_forward(world: World) -> Finding:
+    """The newest row is not from the future."""
+    newest = await world.store.changes(0, 1, newest=True)
+    ahead = max(0, newest[0].at - world.clock.now()) if newest else 0
+    fix = "set the clock of this machine (timedatectl); offers end by it, nothing else does"
+    return Finding("the clock is right", ahead <= 1_000, f"the log is {ahead} ms ahead", "1000 ms", fix)
+
+
+async def file_is_sound(store: SqliteStore) -> list[Finding]:
+    """Integrity, size of the write-ahead log, free space."""
+    health = await store.check()
+    damage = "; ".join(health.damage)
+    return [
+        Finding(
+            "the store is sound", not damage, damage or f"{health.file_bytes >> 10} KiB, schema {health.schema}", "no damage",
+            "stop the server, keep a copy of the file, restore the last backup",
+        ),
+        Finding(
+            "the disk has room", health.free_bytes >= FREE_BYTES_MIN, f"{health.free_bytes >> 20} MiB free",
+            f"{FREE_BYTES_MIN >> 20} MiB", "free some space, or move the store to a larger disk",
+        ),
+        Finding(
+            "the write-ahead log is short", health.wal_bytes <= WAL_BYTES_MAX, f"{health.wal_bytes >> 10} KiB",
+            f"{WAL_BYTES_MAX >> 20} MiB", "something reads the file for a long time: end that program",
+        ),
+    ]  # fmt: skip
+
+
+def files_allowed() -> Finding:
+    """How many files, and so connections, a process may have open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(soft, hard) if hard != resource.RLIM_INFINITY else 1 << 20
+    fix = "raise the limit: LimitNOFILE= in the systemd unit, or ulimit -n"
+    return Finding("enough files may be open", allowed >= FILES_MIN, str(allowed), str(FILES_MIN), fix)

@@ -1,0 +1,157 @@
+"""What can be set, in one place: a flag, an environment variable and a line of a TOML file, all of the same name.
+
+A flag wins over the environment, the environment over the file, the file over the default. A name that is not known is
+an error, with the name that was probably meant: a mistyped setting that is silently ignored is found out in production.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from interlock.service.reactions import ROLES, Role
+
+PREFIX = "INTERLOCK_"
+OF_CLIENTS = frozenset({"url", "key", "key_file", "config"})
+"""Names that the commands which talk to a server read by themselves."""
+SECRETS = frozenset({"bootstrap_key"})
+"""Settings that are never shown, never a flag, and may stand in a file named by `…_FILE`."""
+
+
+class WrongSetting(Exception):
+    """A setting that is not known or cannot be used; the message says what to type instead."""
+
+
+def _split(given: Any) -> Any:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+class Settings(BaseSettings):
+    """The settings of one server process. Frozen: what a process was started with is what it runs with."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, validate_default=True)
+
+    db: str = Field("sqlite:interlock.db", description="The store: `sqlite:FILE`, or `memory:`, gone at the end.")
+    host: str = Field("127.0.0.1", description="The address to listen on. Loopback, unless you say otherwise.")
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 asks the system for a free one.")
+    role: Annotated[tuple[Role, ...], BeforeValidator(_split)] = Field(
+        ROLES, description="The roles that this process runs, separated by commas; `none` serves HTTP only."
+    )
+    org: str = Field("Interlock", min_length=1, max_length=200, description="The name of the first organisation.")
+    bootstrap_key: SecretStr | None = Field(
+        None, description="The first admin key of an empty store; without it one is made up and printed once."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="The shape of the log on standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    event_log: str = Field(
+        "", description="Where each event and sync decision is written as a line: a file, or `-` for standard output."
+    )
+    rate_limit: int = Field(600, ge=0, description="Requests a minute for each key; 0: no limit.")
+    stop_seconds: float = Field(8.0, gt=0, le=600, description="How long a stop may wait for requests under way.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *rest: Any, **more: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `gather` found: it knows where each value came from, and refuses what it does not know."""
+        return (init_settings,)
+
+
+class Gathered:
+    """Settings, and for each name where its value came from."""
+
+    def __init__(self, settings: Settings, origin: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.origin = origin
+
+    def shown(self) -> list[dict[str, Any]]:
+        """One entry for each setting: name, value (a secret's is hidden), origin, meaning."""
+        out: list[dict[str, Any]] = []
+        for name, field in Settings.model_fields.items():
+            value = getattr(self.settings, name)
+            if name in SECRETS:
+                value = "(set)" if value else None
+            out.append(
+                {
+                    "name": name,
+                    "variable": PREFIX + name.upper(),
+                    "value": list(value) if isinstance(value, tuple) else value,
+                    "origin": self.origin.get(name, "default"),
+                    "meaning": field.description or "",
+                }
+            )
+        return out
+
+
+def gather(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None = None) -> Gathered:
+    """The settings in force. `flags`: what the command line named; `file`: a TOML file (or `INTERLOCK_CONFIG`)."""
+    named = environ.get(PREFIX + "CONFIG")
+    path = file or (Path(named) if named else None)
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for where, found in (
+        (f"file {path}", _of_file(path) if path else {}),
+        ("environment", _of_environment(environ)),
+        ("flag", {k: v for k, v in flags.items() if v is not None}),
+    ):
+        for name, value in found.items():
+            values[name], origin[name] = value, where
+    if values.get("role") in ("none", ("none",)):
+        values["role"] = ()
+    try:
+        return Gathered(Settings(**values), origin)
+    except ValidationError as wrong:
+        raise WrongSetting(_sentence(wrong, origin)) from None
+
+
+def _of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in OF_CLIENTS:
+            continue
+        secret = name.removesuffix("_file")
+        if name.endswith("_file") and secret in SECRETS:
+            out[secret] = _secret(variable, Path(value))
+        else:
+            out[_known(name, variable)] = value
+    return out
+
+
+def _secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as why:
+        raise WrongSetting(f"{variable} names {path}, which cannot be read: {why.strerror}.") from None
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise WrongSetting(f"The settings file {path} cannot be read: {why.strerror}.") from None
+    except tomllib.TOMLDecodeError as why:
+        raise WrongSetting(f"The settings file {path} is not TOML: {why}.") from None
+    return {_known(name, f"{name} (in {path})"): value for name, value in found.items()}
+
+
+def _known(name: str, shown: str) -> str:
+    if name in Settings.model_fields:
+        return name
+    near = difflib.get_close_matches(name, [*Settings.model_fields, *OF_CLIENTS], n=1, cutoff=0.5)
+    hint = f" Did you mean {PREFIX}{near[0].upper()}?" if near else " `interlock config show` lists them all."
+    raise WrongSetting(f"There is no setting {shown}.{hint}")
+
+
+def _sentence(wrong: ValidationError, origin: Mapping[str, str]) -> str:
+    first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    return f"{PREFIX}{name.upper()} ({origin.get(name, 'default')}): {first['msg']}."
