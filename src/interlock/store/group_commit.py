@@ -51,6 +51,7 @@ class GroupCommit:
         intake_max: int,
         waiting_max: int,
         busy_timeout_s: float,
+        checkpoint_pages: int,
     ) -> None:
         self._connection = connection
         self._execute: Callable[..., Any] = connection.cursor().execute
@@ -65,6 +66,9 @@ class GroupCommit:
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self._since_expiry = 0
+        self._checkpoint_pages = self._checkpoint_at = checkpoint_pages
+        self._wal_pages = 0
+        connection.set_wal_hook(self._grown)
         self.written = 0
         """Decisions made durable since the start."""
 
@@ -101,6 +105,8 @@ class GroupCommit:
                 batch = [w for w in self._room.take(self._batch_max) if not w.answer.done()]
                 if batch:
                     await self._write(batch)
+                    if self._wal_pages >= self._checkpoint_at:
+                        await asyncio.get_running_loop().run_in_executor(self._thread, self._checkpoint)
                     # Let those who were just answered hand in their next decision: fuller batches, fewer syncs.
                     await asyncio.sleep(0)
         except asyncio.CancelledError:
@@ -127,6 +133,25 @@ class GroupCommit:
         finally:
             for waiting in batch:
                 _answer(waiting, failure)
+
+    def _grown(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        """SQLite says after each commit how long its write-ahead log is."""
+        if pages < self._wal_pages:
+            self._checkpoint_at = self._checkpoint_pages
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Copy the write-ahead log into the file, so that it starts anew: after the answers, and while nobody writes.
+
+        It may fail, or be held up by another process's reading: nothing is lost, it is tried again when the log has
+        grown by as much once more.
+        """
+        self._checkpoint_at = self._wal_pages + self._checkpoint_pages
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:
+            return
 
     async def _begin(self) -> None:
         """Take the writer's lock: at once if no other process has it, else in the thread, within the busy timeout."""

@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     waiting_max: int = 10_000
     busy_timeout_s: float = 5.0
     records_max: int = 10_000
-    autocheckpoint_pages: int = 4_000
+    checkpoint_pages: int = 4_000
     cache_kib: int = 65_536
     synchronous: str = "FULL"
     vfs: str | None = None
@@ -89,6 +89,7 @@ class SqliteStore:
         self._group = GroupCommit(
             self._write, self._sql, clock, self._committed, batch_max=options.batch_max, intake_max=options.intake_max,
             waiting_max=options.waiting_max, busy_timeout_s=options.busy_timeout_s,
+            checkpoint_pages=options.checkpoint_pages,
         )  # fmt: skip
 
     @classmethod
@@ -206,7 +207,7 @@ class SqliteStore:
         connection = apsw.Connection(self.path, vfs=self._options.vfs)
         for pragma in (
             f"synchronous = {self._options.synchronous}",
-            f"wal_autocheckpoint = {self._options.autocheckpoint_pages}",
+            "wal_autocheckpoint = 0",  # the group commit does it, after the answers
             f"cache_size = {-self._options.cache_kib}",
             "cache_spill = OFF",
             "temp_store = MEMORY",
