@@ -28,6 +28,7 @@ class ApiKey(Record, frozen=True, kw_only=True):
     """A key, known only by its SHA-256. `user`: acts as this user; `person`: its writes count as a person's."""
 
     TYPE: ClassVar[str] = "api_key"
+    PATH: ClassVar[str] = "/v1/api-keys/"
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"digest"})
 
     name: str

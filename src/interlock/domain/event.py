@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 
+from interlock.domain.assignment import Actor
 from interlock.domain.change import ChangeSet
+from interlock.domain.decision import Basis, Party
 from interlock.domain.kinds import KINDS
 from interlock.domain.log import Row, snapshot_of
+from interlock.domain.record import Ref
 from interlock.domain.resource import Json, changes_of, iso, resource
 
 PREFIX = "interlock."
@@ -54,7 +57,7 @@ def inner_body(row: Row, change: ChangeSet, n: int, *, prefix: str = PREFIX) -> 
     if by.source is not None:
         body |= {"sourceType": by.source.type, "sourceId": by.source.id}
     body |= {
-        "actor": {"class": by.actor.cls, "type": by.actor.type, "id": by.actor.id},
+        "actor": _actor(by.actor),
         "basis": [{"type": b.type, "id": b.id, "rev": b.rev} for b in row.basis],
         "decision": row.id,
     }
@@ -96,6 +99,54 @@ def wanted(change: ChangeSet, topics: frozenset[str]) -> bool:
     """Whether a change set is of one of these topics: a type, a noun, or one record as `type/id`."""
     kind = KINDS[change.type]
     return bool(topics & {change.type, kind.NOUN, f"{change.type}/{change.id}", f"{kind.NOUN}.{change.verb}"})
+
+
+def decision_resource(row: Row) -> Json:
+    """A row of the log as the decision that it is: why, on what basis, what was tried, who won against whom."""
+    why, by = row.why, row.by
+    told: Json = {
+        "at": iso(row.at), "position": row.position, "partition": row.partition, "direction": why.direction, "kind": why.kind,
+        "reason": why.reason, "record": _ref(why.record), "revBefore": why.rev_before, "revAfter": why.rev_after,
+        "guard": why.guard, "rule": _basis(why.rule) if why.rule else None,
+        "tried": [{"rule": t.rule, "rev": t.rev, "failed": t.failed} for t in why.tried],
+        "basis": [_basis(b) for b in row.basis], "peer": _basis(why.peer) if why.peer else None,
+        "meant": why.meant, "written": why.written,
+        "candidates": [msgspec.to_builtins(c) | {"eligible": c.eligible} for c in why.candidates], "counts": why.counts,
+        "strategy": why.strategy, "settings": [_basis(b) for b in why.settings],
+        "winner": party_of(why.winner) if why.winner else None, "losers": [party_of(p) for p in why.losers],
+        "policy": why.policy, "reasons": [{"action": r.action, "code": r.code, "meta": r.meta} for r in why.reasons],
+        "isSync": why.is_sync, "unconditional": why.unconditional, "client": by.client, "trace": by.trace, "cause": by.cause,
+        "actor": _actor(by.actor), "source": _ref(by.source),
+        "changes": [{"type": c.type, "id": c.id, "revBefore": c.before_rev, "rev": c.rev} for c in row.changes],
+        "updatedAt": iso(row.at),
+    }  # fmt: skip
+    return {
+        "type": "decision", "id": row.id, "attributes": {k: v for k, v in told.items() if v is not None}, "relationships": {},
+        "links": {"self": f"/v1/routing/decisions/{row.id}?position={row.position}"},
+    }  # fmt: skip
+
+
+def _ref(ref: Ref | None) -> Json | None:
+    return {"type": ref.type, "id": ref.id} if ref else None
+
+
+def _actor(actor: Actor) -> Json:
+    return {"class": actor.cls, "type": actor.type, "id": actor.id}
+
+
+def _basis(basis: Basis) -> Json:
+    out: Json = {"type": basis.type, "id": basis.id, "rev": basis.rev}
+    if basis.read_at:
+        out["readAt"] = iso(basis.read_at)
+    return out if basis.seen else out | {"seen": False}
+
+
+def party_of(party: Party) -> Json:
+    """One side of a conflict."""
+    return {
+        "value": party.value, "actor": _actor(party.actor), "record": _ref(party.record), "rev": party.rev, "dot": list(party.dot),
+        "seen": [list(d) for d in party.seen],
+    }  # fmt: skip
 
 
 def encode(value: Any) -> bytes:

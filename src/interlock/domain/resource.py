@@ -92,7 +92,7 @@ def plan_of(kind: type[Record]) -> Plan:
 def _has_struct(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return True
-    return get_origin(annotation) is not None and any(_has_struct(a) for a in get_args(annotation)) or any(
+    return (get_origin(annotation) is not None and any(_has_struct(a) for a in get_args(annotation))) or any(
         _has_struct(a) for a in getattr(annotation, "__args__", ())
     )
 

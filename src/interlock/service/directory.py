@@ -60,7 +60,12 @@ async def _join(reading: Reading, user: str, before: Iterable[str], after: Itera
         raise InvalidValue(f"There is no team {missing}.", pointer="/teams")
     now = reading.moment.now
     return [
-        step(t, t.with_(members=(*(m for m in t.members if m != user), *((user,) if t.id in new else ()))), now, by_hand=True)
+        step(
+            t,
+            t.with_(members=(*(m for m in t.members if m != user), *((user,) if t.id in new else ()))),
+            now,
+            by_hand=True,
+        )
         for t in teams.values()
         if (user in t.members) != (t.id in new)
     ]
@@ -101,7 +106,9 @@ async def _take_in(reading: Reading, team: str, before: Iterable[str], after: It
         raise InvalidValue(f"There is no user {missing}.", pointer="/members")
     now = reading.moment.now
     return [
-        step(u, u.with_(teams=(*(t for t in u.teams if t != team), *((team,) if u.id in new else ()))), now, by_hand=True)
+        step(
+            u, u.with_(teams=(*(t for t in u.teams if t != team), *((team,) if u.id in new else ()))), now, by_hand=True
+        )
         for u in users.values()
         if (team in u.teams) != (u.id in new)
     ]
@@ -110,8 +117,11 @@ async def _take_in(reading: Reading, team: str, before: Iterable[str], after: It
 def _written(about: Record, writes: tuple[Write, ...]) -> Decision:
     own = next((w for w in writes if w.after.id == about.id), None)
     why = Why(
-        direction="person", kind="change" if writes else "noop", record=about.ref,
-        rev_before=own.before.rev if own and own.before else 0 if own else about.rev, rev_after=own.after.rev if own else about.rev,
+        direction="person",
+        kind="change" if writes else "noop",
+        record=about.ref,
+        rev_before=own.before.rev if own and own.before else 0 if own else about.rev,
+        rev_after=own.after.rev if own else about.rev,
     )
     return Decision(partition=about.id, why=why, writes=writes)
 
@@ -136,7 +146,9 @@ async def _check_status(reading: Reading, present: Status | None, fields: Mappin
 
 async def create_key(world: World, by: Provenance, fields: Mapping[str, Any], secret: str, *, beside: Beside) -> Done:
     """A new key. Only the digest of its secret is stored; whoever asked is shown the secret once."""
-    return await records.create(world, by, ApiKey, {**fields, "digest": digest(secret)}, beside=beside, check=_check_key)
+    return await records.create(
+        world, by, ApiKey, {**fields, "digest": digest(secret)}, beside=beside, check=_check_key
+    )
 
 
 async def _check_key(reading: Reading, present: ApiKey | None, fields: Mapping[str, Any]) -> None:

@@ -28,7 +28,12 @@ async def begin_with(
         now, fresh = reading.moment.now, reading.moment.fresh
         times: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now}
         begun = Conversation(
-            id=fresh(), org=by.org, customer=customer, direction=fields.get("direction", "in"), last_activity_at=now, **times
+            id=fresh(),
+            org=by.org,
+            customer=customer,
+            direction=fields.get("direction", "in"),
+            last_activity_at=now,
+            **times,
         )
         first = conversations.create(begun, Shared(), reading.moment)
         values = {"sent_at": now, "customer": customer, **times, **fields}

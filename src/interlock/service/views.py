@@ -23,22 +23,51 @@ ALL = 10_000
 
 
 async def listing(
-    world: World, org: str, kind: type[R], offset: int, limit: int, *, states: tuple[str, ...] = (), by_id: bool = False,
+    world: World,
+    org: str,
+    kind: type[R],
+    offset: int,
+    limit: int,
+    *,
+    states: tuple[str, ...] = (),
+    by_id: bool = False,
     descending: bool = False,
 ) -> list[R]:
     """Records of a kind, in its order."""
     query = Query(
-        name="listing", org=org, type=kind.TYPE, states=states, by_id=by_id, descending=descending, offset=offset, limit=limit
+        name="listing",
+        org=org,
+        type=kind.TYPE,
+        states=states,
+        by_id=by_id,
+        descending=descending,
+        offset=offset,
+        limit=limit,
     )
     return cast("list[R]", await world.store.find(query))
 
 
 async def children(
-    world: World, org: str, kind: type[R], parent: str, offset: int, limit: int, *, descending: bool = False, by_id: bool = False
+    world: World,
+    org: str,
+    kind: type[R],
+    parent: str,
+    offset: int,
+    limit: int,
+    *,
+    descending: bool = False,
+    by_id: bool = False,
 ) -> list[R]:
     """Records of a kind that hang on another."""
     query = Query(
-        name="children", org=org, type=kind.TYPE, parent=parent, descending=descending, by_id=by_id, offset=offset, limit=limit
+        name="children",
+        org=org,
+        type=kind.TYPE,
+        parent=parent,
+        descending=descending,
+        by_id=by_id,
+        offset=offset,
+        limit=limit,
     )
     return cast("list[R]", await world.store.find(query))
 

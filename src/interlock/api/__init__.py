@@ -1,0 +1,1 @@
+"""The HTTP API: parse, call one service function, render. No rule lives here."""

@@ -1,0 +1,159 @@
+"""The application: every operation on its address, and the framework's own errors in the shape of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+
+from interlock.api import (
+    api_keys,
+    conversations,
+    customers,
+    events,
+    explain,
+    health,
+    messages,
+    org_settings,
+    queue_rules,
+    queues,
+    reservations,
+    statuses,
+    teams,
+    users,
+    work_items,
+    work_sessions,
+    workflows,
+)
+from interlock.api.answer import Answer
+from interlock.api.dispatch import fault_answer, problem_answer, respond, transmit
+from interlock.api.host import Checks, Host, News, Settings, no_checks
+from interlock.api.operation import Door, Operation, door
+from interlock.api.problems import MethodNotAllowed, NoSuchRoute
+from interlock.api.trace import Trace, trace_of
+from interlock.domain.errors import Malformed, Problem
+from interlock.domain.log import Row
+from interlock.ports import World
+
+NOUNS = (
+    conversations, messages, customers, users, teams, queues, queue_rules, statuses, org_settings, work_sessions, work_items,
+    reservations, workflows, events, explain, api_keys, health,
+)  # fmt: skip
+
+
+def operations() -> Iterator[Operation]:
+    """Every operation there is, noun by noun."""
+    for noun in NOUNS:
+        yield from noun.OPERATIONS
+
+
+class Sent:
+    """An answer in the form in which the framework sends it."""
+
+    def __init__(self, host: Host, answer: Answer, trace: Trace, headers: dict[bytes, bytes]) -> None:
+        self._host, self._answer, self._trace, self._headers = host, answer, trace, headers
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Sent:
+        """Itself."""
+        return self
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._host.metrics.observe(scope["method"], "unmatched", self._answer.status, 0.0)
+        await transmit(self._answer, self._trace, [], send, self._headers, receive, head=scope["method"] == "HEAD")
+
+
+class Running:
+    """One request, answered as the framework calls it."""
+
+    __slots__ = ("_door", "_host")
+
+    def __init__(self, host: Host, of: Door) -> None:
+        self._host, self._door = host, of
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await respond(self._host, self._door, scope, receive, send)
+
+
+def _handler(host: Host, operation: Operation) -> HTTPRouteHandler:
+    running = Running(host, door(operation))
+
+    async def handle() -> ASGIApp:
+        return running
+
+    handle.__name__ = operation.id
+    methods: Any = ["GET", "HEAD"] if operation.method == "GET" else [operation.method]
+    return HTTPRouteHandler(
+        operation.path, http_method=methods, status_code=200, include_in_schema=False, name=operation.id
+    )(handle)
+
+
+def _on_error(host: Host) -> Callable[[Request[Any, Any, Any], Exception], Any]:
+    """What the framework itself refuses: no such address, no such method, a broken request."""
+
+    def answer(request: Request[Any, Any, Any], error: Exception) -> Any:
+        headers: dict[bytes, bytes] = dict(request.scope["headers"])
+        trace = trace_of(headers.get(b"traceparent"), host.world.ids.fresh)
+        problem = _problem_of(error)
+        if problem is None:
+            return Sent(host, fault_answer(error, trace, headers, "framework"), trace, headers)
+        out = problem_answer(problem, trace, headers)
+        if isinstance(error, MethodNotAllowedException) and error.headers:
+            out.headers.append((b"allow", error.headers.get("allow", "").encode()))
+        return Sent(host, out, trace, headers)
+
+    return answer
+
+
+def _problem_of(error: Exception) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed("See Allow for the methods that it knows.")
+    if isinstance(error, NotFoundException):
+        return NoSuchRoute("See /docs for the addresses that there are.")
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return Malformed(str(error.detail))
+    return None
+
+
+def build(
+    world: World,
+    *,
+    settings: Settings = Settings(),
+    ready: Checks = no_checks,
+    live: Checks = no_checks,
+    news: News | None = None,
+) -> Litestar:
+    """The application over a world.
+
+    Its state has `host`; `heard(rows)`, to be called with the rows of each commit (streams wake, figures are counted);
+    and `end_streams()`, to be called when the server begins to stop.
+    """
+    host = Host(world, settings, ready=ready, live=live, news=news)
+    all_of_them = list(operations())
+    from interlock.api.openapi import describe
+    from interlock.api.reference import page
+
+    host.openapi = describe(all_of_them, settings.version)
+    host.page = page(all_of_them)
+    app = Litestar(
+        route_handlers=[_handler(host, o) for o in all_of_them], openapi_config=None, exception_handlers={Exception: _on_error(host)},
+        debug=False, pdb_on_exception=False, logging_config=None, on_shutdown=[lambda: host.news.close()],
+    )  # fmt: skip
+    app.state.host = host
+    app.state.end_streams = host.news.close
+    app.state.heard = _listener(host)
+    return app
+
+
+def _listener(host: Host) -> Callable[[Sequence[Row]], None]:
+    def heard(rows: Sequence[Row]) -> None:
+        for row in rows:
+            host.metrics.decided(row)
+        host.news.tell()
+
+    return heard

@@ -1,0 +1,174 @@
+"""The log as events: pages, a stream, and the history of one conversation. Only of the caller's org."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from interlock.api import roles
+from interlock.api.answer import EVENT_STREAM, Answer, Fields, Send, wants_stream
+from interlock.api.call import Call
+from interlock.api.document import encode, rows
+from interlock.api.host import Host
+from interlock.api.operation import get
+from interlock.api.pages import Cursor
+from interlock.domain.conversation import Conversation
+from interlock.domain.errors import Busy, Malformed
+from interlock.domain.event import decision_resource, events_of
+from interlock.domain.log import Row
+from interlock.service import views
+
+PAGE = 100
+PAGE_MAX = 1_000
+STREAM_PAGE = 200
+Position = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows after a position; of these topics only (types, nouns or `type/id`, separated by commas)."""
+
+    after: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=2**31)] = PAGE
+    topics: str = ""
+    page_size: Annotated[int, Meta(ge=1, le=200)] | None = msgspec.field(default=None, name="page[size]")
+    page_after: Position | None = msgspec.field(default=None, name="page[after]")
+
+
+def _topics(text: str) -> frozenset[str]:
+    return frozenset(t.strip().removeprefix("interlock.") for t in text.split(",") if t.strip())
+
+
+def _start(call: Call) -> int:
+    q: LogPage = call.query
+    if q.after is not None and q.page_after is not None:
+        raise Malformed("Send either after or page[after].", parameter="after")
+    given = call.headers.get(b"last-event-id", b"").strip()
+    if given:
+        if not given.isdigit() or len(given) > 15:
+            raise Malformed("Last-Event-ID is a position of this log.", header="Last-Event-ID")
+        return int(given)
+    return q.after if q.after is not None else q.page_after or 0
+
+
+@get("/v1/events", "listEvents", tag="events", roles=roles.EVENT_READ, answers="events", query=LogPage, own=True)
+async def listed(call: Call) -> Answer:
+    """Read events after a position, or follow them as a stream if `text/event-stream` is accepted.
+
+    At least once; for one subject in the order of its rev; `rev` shows repeats and gaps. An event tells where to look:
+    load the record and decide, do not copy.
+    """
+    q: LogPage = call.query
+    start, topics = _start(call), _topics(q.topics)
+    if wants_stream(call.headers.get(b"accept", b"")):
+        return Answer(stream=Follower(call.host, call.org, start, topics).run)
+    size = q.page_size or min(q.limit, PAGE_MAX)
+    found = await views.log_page(call.world, call.org, start, size + 1)
+    page, more = found[:size], len(found) > size
+    now = call.world.clock.now()
+    data = [event for row in page for event in events_of(row, published_at=now, topics=topics)]
+    last = page[-1].position if page else start
+    kept = f"&topics={q.topics}" if q.topics else ""
+    links = {"self": call.path, "next": f"{call.path}?after={last}&limit={size}{kept}" if more else None}
+    return Answer(200, rows(data, {"after": last, "more": more}, links))
+
+
+class Follower:
+    """One stream. It pulls pages from the log at the pace of its client, so nothing piles up for a slow one."""
+
+    def __init__(self, host: Host, org: str, after: int, topics: frozenset[str]) -> None:
+        self._host = host
+        self._org = org
+        self._after = after
+        self._topics = topics
+
+    async def run(self, fields: Fields, send: Send, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Until the client goes, the server stops, or the client does not take what it is sent."""
+        host = self._host
+        if host.streams >= host.settings.streams_max:
+            raise Busy("Too many streams are open.")
+        host.streams += 1
+        gone = asyncio.create_task(_until_gone(receive))
+        headers = [*(f for f in fields if f[0] != b"cache-control"), (b"cache-control", b"no-store"), (b"content-type", EVENT_STREAM),
+                   (b"x-accel-buffering", b"no")]  # fmt: skip
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await self._follow(send, gone)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (OSError, TimeoutError):
+            return
+        finally:
+            host.streams -= 1
+            gone.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await gone
+
+    async def _follow(self, send: Send, gone: asyncio.Task[None]) -> None:
+        host, settings = self._host, self._host.settings
+        opening = b"retry: 2000\n\n"
+        if self._after > await host.world.store.last_position():
+            self._after = 0
+            opening += b"event: reset\ndata: {}\n\n"
+        await self._out(send, opening)
+        quiet = 0.0
+        while not (gone.done() or host.news.closing):
+            news = host.news.waiter()
+            page = await views.log_page(host.world, self._org, self._after, STREAM_PAGE)
+            if page:
+                self._after = page[-1].position
+                text = b"".join(self._told(row) for row in page)
+                if text:
+                    await self._out(send, text)
+                    quiet = 0.0
+                continue
+            pause = min(settings.poll_seconds, settings.beat_seconds)
+            await _first(news, gone, pause)
+            quiet += pause
+            if quiet >= settings.beat_seconds and not news.done():
+                quiet = 0.0
+                await self._out(send, b"id: %d\nevent: beat\ndata: {}\n\n" % self._after)
+
+    def _told(self, row: Row) -> bytes:
+        """The events of a row. Only the last carries the position: a client cut off in between gets the row again."""
+        events = events_of(row, published_at=self._host.world.clock.now(), topics=self._topics)
+        lines = [b"event: %s\ndata: %s\n\n" % (e["type"].encode(), encode(e)) for e in events]
+        if lines:
+            lines[-1] = b"id: %d\n" % row.position + lines[-1]
+        return b"".join(lines)
+
+    async def _out(self, send: Send, text: bytes) -> None:
+        async with asyncio.timeout(self._host.settings.stalled_seconds):
+            await send({"type": "http.response.body", "body": text, "more_body": True})
+
+
+async def _until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _first(news: asyncio.Future[None], gone: asyncio.Task[None], seconds: float) -> None:
+    await asyncio.wait({news, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+@get("/v1/conversations/{id:str}/events", "listConversationEvents", tag="events", roles=roles.EVENT_READ, answers="events", query=Cursor,
+     own=True)  # fmt: skip
+async def of_conversation(call: Call) -> Answer:
+    """Read the history of a conversation and its work items, with changes; the decisions stand in `included`."""
+    id = (await call.one(Conversation, call.id())).id
+    size, after = call.query.size, call.query.after
+    found = await views.log_page(call.world, call.org, after, size + 1, partition=id)
+    page, now = found[:size], call.world.clock.now()
+    last = page[-1].position if page else after
+    to = f"{call.path}?page[size]={size}&page[after]={last}" if len(found) > size else None
+    body = encode({
+        "data": [event for row in page for event in events_of(row, published_at=now)],
+        "included": [decision_resource(row) for row in page], "meta": {"after": last}, "links": {"self": call.path, "next": to},
+    })  # fmt: skip
+    return Answer(200, body)
+
+
+OPERATIONS = (listed, of_conversation)

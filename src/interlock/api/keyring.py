@@ -1,0 +1,104 @@
+"""Who is calling: from the Authorization header to a key, through a small cache that looks again after a short while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from interlock.api.problems import RateLimited, Unauthenticated
+from interlock.domain.access import ApiKey
+from interlock.ports import World
+from interlock.service import orgs
+
+SCHEME = b"bearer "
+HOW = "Send the header Authorization: Bearer ilk_… with a key of this server."
+
+
+class _Kept(NamedTuple):
+    key: ApiKey
+    at: int
+
+
+class Keyring:
+    """Keys that were used lately, each looked up again `ttl_ms` after it was last seen in the store."""
+
+    def __init__(self, world: World, *, ttl_ms: int = 1_000, size: int = 4_096) -> None:
+        self._world = world
+        self._ttl_ms = ttl_ms
+        self._size = size
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    async def key_of(self, authorization: bytes | None) -> ApiKey:
+        """The key behind a header; raises `Unauthenticated`."""
+        if not authorization:
+            raise Unauthenticated(HOW, header="Authorization")
+        now = self._world.clock.now()
+        kept = self._kept.get(authorization)
+        if kept is not None and now - kept.at < self._ttl_ms:
+            return kept.key
+        key = await self._look(authorization)
+        if key is None:
+            self._kept.pop(authorization, None)
+            raise Unauthenticated(f"This key opens nothing here. {HOW}", header="Authorization")
+        self._kept[authorization] = _Kept(key, now)
+        self._kept.move_to_end(authorization)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+        return key
+
+    async def _look(self, authorization: bytes) -> ApiKey | None:
+        if not authorization[:7].lower() == SCHEME:
+            return None
+        try:
+            secret = authorization[7:].strip().decode("ascii")
+        except UnicodeDecodeError:
+            return None
+        return await orgs.key_of(self._world, secret) if secret else None
+
+    def forget(self, key: str) -> None:
+        """A key was changed here: its next request looks it up again."""
+        for header in [h for h, kept in self._kept.items() if kept.key.id == key]:
+            del self._kept[header]
+
+
+class Limits:
+    """Requests per key in windows of one minute. `per_minute=0`: no limit."""
+
+    WINDOW_MS = 60_000
+
+    def __init__(self, per_minute: int, *, size: int = 10_000) -> None:
+        self.per_minute = per_minute
+        self._size = size
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def count(self, key: str, now: int) -> list[tuple[bytes, bytes]]:
+        """Count one request; the header fields that say what is left. Raises `RateLimited`."""
+        window = now // self.WINDOW_MS
+        began, used = self._counts.get(key, (window, 0))
+        used = used + 1 if began == window else 1
+        if len(self._counts) >= self._size and key not in self._counts:
+            self._counts = {k: v for k, v in self._counts.items() if v[0] == window}
+        self._counts[key] = (window, used)
+        left, ends = max(0, self.per_minute - used), (window + 1) * self.WINDOW_MS
+        wait = max(1, -(-(ends - now) // 1000))
+        fields = self._fields(left, wait, ends // 1000)
+        if used > self.per_minute:
+            raise TooFast(fields, f"Wait {wait} s; this key has {self.per_minute} requests a minute.", retryAfter=wait)
+        return fields
+
+    def _fields(self, left: int, wait: int, reset: int) -> list[tuple[bytes, bytes]]:
+        values = {
+            "ratelimit-policy": f'"default";q={self.per_minute};w=60', "ratelimit": f'"default";r={left};t={wait}',
+            "x-ratelimit-limit": str(self.per_minute), "x-ratelimit-remaining": str(left), "x-ratelimit-reset": str(reset),
+        }  # fmt: skip
+        return [(name.encode(), value.encode()) for name, value in values.items()]
+
+
+class TooFast(RateLimited):
+    """This key has used up its requests of this minute."""
+
+    CODE = "RATE_LIMITED"
+
+    def __init__(self, fields: list[tuple[bytes, bytes]], detail: str, **meta: int) -> None:
+        super().__init__(detail, **meta)
+        self.fields = fields
