@@ -56,7 +56,8 @@ _SKIP = frozenset({"id", "org"})
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, _PLAIN) else msgspec.to_builtins(value)
+    """The value as a reader of the stored log gets it (lists, text keys), so that a fresh row equals a stored one."""
+    return value if isinstance(value, _PLAIN) else msgspec.json.decode(msgspec.json.encode(value))
 
 
 def move(before: Any, after: Any) -> Change:
@@ -89,7 +90,7 @@ def invert(fields: Mapping[str, Change]) -> Fields:
 
 def apply(record: R, attributes: Mapping[str, Change], relationships: Mapping[str, Change]) -> R:
     """`record` with these changes made, whatever its own values were. Raises `msgspec.ValidationError` on a bad value."""
-    values: dict[str, Any] = msgspec.to_builtins(record)
+    values: dict[str, Any] = msgspec.to_builtins(record, str_keys=True)
     for field, stored in zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True):
         moved = relationships if field in record.RELATIONS else attributes
         change = moved.get(record.outward(field))
@@ -99,4 +100,4 @@ def apply(record: R, attributes: Mapping[str, Change], relationships: Mapping[st
             values[stored] = None
         else:
             values[stored] = change.after
-    return msgspec.convert(values, type(record))
+    return msgspec.convert(values, type(record), str_keys=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from interlock.domain import kinds
-from interlock.domain.decision import Write
 from interlock.domain.errors import RevMoved
-from interlock.domain.log import Row, encode_record
+from interlock.domain.log import Row, decode_row, encode_entry, encode_record
 from interlock.domain.record import Address, Index, Record
 from interlock.ports import Clock, Commit, Mark, Query
 from interlock.store.claims import Held, moved_claims, taken_by
@@ -22,8 +21,8 @@ Group = dict[Address, None]
 class MemoryStore:
     """Records, log and marks as Python objects.
 
-    `checked`: every record that is written must equal what a reader of its encoded form would get (`ValueError`); a
-    record that does not would be another one after a restart.
+    `checked`: every record and row that is written must equal what a reader of its encoded form gets (`ValueError`);
+    one that does not would be another one after a restart.
     """
 
     def __init__(self, clock: Clock, *, checked: bool = False) -> None:
@@ -57,7 +56,7 @@ class MemoryStore:
         if commit.entry is None and commit.writes:
             raise ValueError("a commit with writes needs an entry for the log")
         if self._checked:
-            _check_encoding(commit.writes)
+            _check_encoding(commit)
         released, taken = self._check(commit)
         for name, _ in released:
             del self._claims[name]
@@ -227,11 +226,14 @@ def _by_sort(pair: tuple[Record, Index]) -> tuple[str, str]:
     return pair[1].sort, pair[0].id
 
 
-def _check_encoding(writes: Sequence[Write]) -> None:
-    for write in writes:
+def _check_encoding(commit: Commit) -> None:
+    for write in commit.writes:
         after = write.after
         if kinds.decode(after.TYPE, encode_record(after)) != after:
             raise ValueError(f"{after.TYPE} {after.id} is another record once it is encoded and read again")
+    entry = commit.entry
+    if entry is not None and decode_row(1, encode_entry(entry)) != entry.at_position(1):
+        raise ValueError(f"the row of {entry.id} is another one once it is encoded and read again")
 
 
 _QUESTIONS: dict[str, Callable[[MemoryStore, Query], list[Record]]] = {
