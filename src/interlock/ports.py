@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -93,7 +93,9 @@ class Store(Protocol):
         """
         ...
 
-    async def changes(self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False) -> list[Row]:
+    async def changes(
+        self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
+    ) -> list[Row]:
         """Rows with a position greater than `after`, in order; of one org or partition if given; `newest`: from the end."""
         ...
 
@@ -141,6 +143,16 @@ class Ids(Protocol):
         ...
 
 
+Together = Callable[[Sequence[Awaitable[object]]], Awaitable[None]]
+"""Runs several steps that do not depend on each other and waits for all; raises the first failure when all have ended."""
+
+
+async def in_turn(steps: Sequence[Awaitable[object]]) -> None:
+    """One after the other: right everywhere, and what simulation and tests use. A process runs them at once."""
+    for step in steps:
+        await step
+
+
 class World(msgspec.Struct, frozen=True):
     """Everything a service may touch."""
 
@@ -148,3 +160,4 @@ class World(msgspec.Struct, frozen=True):
     bus: Bus
     clock: Clock
     ids: Ids
+    together: Together = in_turn

@@ -147,10 +147,10 @@ class Shared(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: Status | msgspec.UnsetType = msgspec.UNSET
     users: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    queue: str | None | msgspec.UnsetType = msgspec.UNSET
+    queue: str | msgspec.UnsetType | None = msgspec.UNSET
     external: bool = False
     ended: bool | msgspec.UnsetType = msgspec.UNSET
-    snooze: Snooze | None | msgspec.UnsetType = msgspec.UNSET
+    snooze: Snooze | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def silent(self) -> bool:

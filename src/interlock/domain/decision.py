@@ -129,7 +129,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def after(self, type: str) -> Record | None:
         """The first written record of this type, as it will be."""
-        return next((w.after for w in self.writes if w.after.TYPE == type), None)
+        return next((w.after for w in self.writes if type == w.after.TYPE), None)
 
 
 class Moment(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import msgspec
 
-__all__ = ["Index", "Address", "Record", "Ref", "api_name"]
+__all__ = ["Address", "Index", "Record", "Ref", "api_name"]
 
 
 class Address(NamedTuple):

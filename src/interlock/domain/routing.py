@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from interlock.domain import agent
-from interlock.domain.agent import OrgSettings, WorkSession
+from interlock.domain.agent import Held, OrgSettings, WorkSession
 from interlock.domain.decision import Candidate
 from interlock.domain.queue import Queue
 from interlock.domain.work_item import QueuePass, WorkItem
@@ -59,11 +59,19 @@ def choose(item: WorkItem, p: QueuePass, sessions: Iterable[WorkSession], settin
             able.append(s)
     able.sort(key=lambda s: _order(settings.strategy, s))
     chosen = able[0] if able else None
-    listed = [Candidate(s.user, s.id, s.rev, True, "" if s is chosen else "RANKED_LOWER", i + 1) for i, s in enumerate(able)]
+    listed = [
+        Candidate(s.user, s.id, s.rev, True, "" if s is chosen else "RANKED_LOWER", i + 1) for i, s in enumerate(able)
+    ]
     listed += [Candidate(s.user, s.id, s.rev, False, reason) for s, reason in failed]
     counts = Counter(c.reason or "CHOSEN" for c in listed)
     because = "" if chosen else waiting_because(item, counts)
     return Choice(chosen, because, tuple(listed[:CANDIDATES_KEPT]), dict(counts), settings.strategy)
+
+
+def taken(s: WorkSession, item: WorkItem, settings: OrgSettings) -> WorkSession:
+    """The session as it will be once this item has gone to it: what the next choice of the same round has to reckon with."""
+    held = agent.hold(s, Held(item.id, item.item_size, item.channel, item.priority, offered=settings.accept_required))
+    return held.with_(pending_reservation=item.id) if settings.accept_required else held
 
 
 def _order(strategy: str, s: WorkSession) -> tuple[int, int, str]:

@@ -21,7 +21,7 @@ from interlock.runtime import health
 from interlock.runtime.clock import RandomIds, SystemClock
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
-from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
+from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.store.opening import open_store
 from interlock.store.sqlite import SqliteStore
@@ -73,7 +73,7 @@ async def assemble(settings: Settings) -> AsyncIterator[House]:
     store = open_store(settings.db, clock)
     bus = EmbeddedBus.over(store)
     try:
-        world = World(store, bus, clock, RandomIds(clock))
+        world = World(store, bus, clock, RandomIds(clock), together)
         house = House(settings, world, store, await found_first(world, settings))
         workers = Workers(world, settings.role, on_found=_counting(house.found))
         async with contextlib.AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Whether a store and the roles on it are well: the checks behind `/readyz` and `interlock doctor`, each with its fix."""
+"""Whether a store and the roles on it are well: the checks of `/readyz` and `interlock doctor`, with their fixes."""
 
 from __future__ import annotations
 
@@ -41,10 +41,13 @@ async def behind(world: World, consumers: Sequence[str]) -> list[Finding]:
         late = max(0, now - rows[0].at) if rows else 0
         out.append(
             Finding(
-                f"{consumer} keeps up", late <= LAG_MS_MAX, f"{late} ms behind", f"{LAG_MS_MAX} ms",
+                f"{consumer} keeps up",
+                late <= LAG_MS_MAX,
+                f"{late} ms behind",
+                f"{LAG_MS_MAX} ms",
                 f"run a server with the role {consumer}; if one runs, it is overloaded: look at its log",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -54,9 +57,7 @@ async def pairs_in_step(world: World) -> Finding:
     apart = 0
     for org in await orgs.all_orgs(world):
         apart += len(await world.store.find(Query(name="out_of_step", org=org.id, before=before, limit=1_000)))
-    fix = (
-        "run a server with the role sync: it heals them within seconds; if it does not, `interlock explain` one of them"
-    )
+    fix = "run a server with the role sync: it heals them in seconds; if not, explain one"
     return Finding("pairs are in step", apart == 0, f"{apart} out of step", "0", fix)
 
 
@@ -69,9 +70,11 @@ async def nothing_stuck(world: World) -> list[Finding]:
         query = Query(name="listing", org=org.id, type=WorkItem.TYPE, states=("ivr",), limit=1_000)
         unplaced += sum(r.updated_at < before for r in await world.store.find(query))
     return [
-        Finding("offers end in time", not overdue, f"{len(overdue)} overdue", "0", "run a server with the role routing"),
+        Finding(
+            "offers end in time", not overdue, f"{len(overdue)} overdue", "0", "run a server with the role routing"
+        ),
         Finding("rules place items", not unplaced, f"{unplaced} in ivr", "0", "run a server with the role rules"),
-    ]  # fmt: skip
+    ]
 
 
 async def clock_goes_forward(world: World) -> Finding:
@@ -88,18 +91,27 @@ async def file_is_sound(store: SqliteStore) -> list[Finding]:
     damage = "; ".join(health.damage)
     return [
         Finding(
-            "the store is sound", not damage, damage or f"{health.file_bytes >> 10} KiB, schema {health.schema}", "no damage",
+            "the store is sound",
+            not damage,
+            damage or f"{health.file_bytes >> 10} KiB, schema {health.schema}",
+            "no damage",
             "stop the server, keep a copy of the file, restore the last backup",
         ),
         Finding(
-            "the disk has room", health.free_bytes >= FREE_BYTES_MIN, f"{health.free_bytes >> 20} MiB free",
-            f"{FREE_BYTES_MIN >> 20} MiB", "free some space, or move the store to a larger disk",
+            "the disk has room",
+            health.free_bytes >= FREE_BYTES_MIN,
+            f"{health.free_bytes >> 20} MiB free",
+            f"{FREE_BYTES_MIN >> 20} MiB",
+            "free some space, or move the store to a larger disk",
         ),
         Finding(
-            "the write-ahead log is short", health.wal_bytes <= WAL_BYTES_MAX, f"{health.wal_bytes >> 10} KiB",
-            f"{WAL_BYTES_MAX >> 20} MiB", "something reads the file for a long time: end that program",
+            "the write-ahead log is short",
+            health.wal_bytes <= WAL_BYTES_MAX,
+            f"{health.wal_bytes >> 10} KiB",
+            f"{WAL_BYTES_MAX >> 20} MiB",
+            "something reads the file for a long time: end that program",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def files_allowed() -> Finding:

@@ -17,7 +17,7 @@ _log = structlog.get_logger("interlock")
 OUTAGE_PAUSE_S = 0.5
 
 
-async def together(work: Sequence[Awaitable[None]]) -> None:
+async def together(work: Sequence[Awaitable[object]]) -> None:
     """Run several partitions at once and wait for all of them, the failed ones included; then raise the first failure."""
     if len(work) == 1:
         await work[0]
@@ -61,7 +61,7 @@ class Workers:
 
     async def _consume(self, role: Role) -> None:
         while True:
-            await self._survive(role, lambda: run_once(self.world, role, together, self._reactions))
+            await self._survive(role, lambda: run_once(self.world, role, self._reactions))
 
     async def _beat(self, cadence: Cadence) -> None:
         while True:

@@ -32,7 +32,9 @@ async def set_status(world: World, by: Provenance, user: str, status: str, team:
         settings = await _team_settings(reading, who, team)
         query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=user, limit=10_000)
         carried = await reading.find(WorkItem, query, basis=True)
-        return agent.sign_in(who, said, settings, await settings_of(reading), [held_of(i) for i in carried], reading.moment)
+        return agent.sign_in(
+            who, said, settings, await settings_of(reading), [held_of(i) for i in carried], reading.moment
+        )
 
     return await transact(world, by, decide, beside=beside)
 
@@ -48,7 +50,9 @@ async def _team_settings(reading: Reading, user: User, team: str | None) -> Rout
     return settings if settings and settings.enabled else None
 
 
-async def change_session(world: World, by: Provenance, session: str, status: str, precondition: Precondition, *, beside: Beside) -> Done:
+async def change_session(
+    world: World, by: Provenance, session: str, status: str, precondition: Precondition, *, beside: Beside
+) -> Done:
     """A supervisor changes the status of somebody's shift."""
 
     async def decide(reading: Reading) -> Decision:
@@ -62,7 +66,7 @@ async def change_session(world: World, by: Provenance, session: str, status: str
     return await transact(world, by, decide, beside=beside)
 
 
-async def rescind_offers_of(world: World, by: Provenance, session: str) -> list[Done]:
+async def give_back(world: World, by: Provenance, session: str) -> list[Done]:
     """After a shift has ended or stopped being routable: its pending offer goes back; with `requeueWhenOffline`, its items too."""
     reading = Reading(world, by)
     s = await reading.one(WorkSession, session)
@@ -104,7 +108,9 @@ async def _each(world: World, by: Provenance, items: list[str], user: str, *, re
     return done
 
 
-async def put_routing_settings(world: World, by: Provenance, team: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+async def put_routing_settings(
+    world: World, by: Provenance, team: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside
+) -> Done:
     """A team's routing settings; the first PUT makes them. Live sessions of the team take a changed list at once (a reaction)."""
 
     async def decide(reading: Reading) -> Decision:
@@ -116,7 +122,9 @@ async def put_routing_settings(world: World, by: Provenance, team: str, fields: 
         present = await reading.maybe(RoutingSettings, team)
         now = reading.moment.now
         if present is None:
-            made = RoutingSettings(id=team, org=by.org, team=team, created_at=now, updated_at=now, modified_at=now, **fields)
+            made = RoutingSettings(
+                id=team, org=by.org, team=team, created_at=now, updated_at=now, modified_at=now, **fields
+            )
             why = Why(direction="person", kind="change", record=made.ref, rev_after=1)
             return Decision(partition=team, why=why, writes=(birth(made),))
         await precondition.check(reading, present, {RoutingSettings.outward(f) for f in fields})
@@ -125,9 +133,13 @@ async def put_routing_settings(world: World, by: Provenance, team: str, fields: 
     return await transact(world, by, decide, beside=beside)
 
 
-async def refresh_sessions(world: World, by: Provenance, *, team: str | None = None, user: str | None = None) -> list[Done]:
+async def refresh_sessions(
+    world: World, by: Provenance, *, team: str | None = None, user: str | None = None
+) -> list[Done]:
     """Live sessions take the queues and limits that their team's settings, their user and the org have now."""
-    sessions = await world.store.find(Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, owner=user or "", limit=10_000))
+    sessions = await world.store.find(
+        Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, owner=user or "", limit=10_000)
+    )
     done: list[Done] = []
     for found in sessions:
         if not isinstance(found, WorkSession) or (team and found.team != team):
@@ -144,7 +156,9 @@ async def refresh_sessions(world: World, by: Provenance, *, team: str | None = N
             ))  # fmt: skip
             if after == s or s.signed_out_at:
                 raise Refused("Nothing changes for this session.")
-            why = Why(direction="system", kind="change", record=s.ref, rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev)
+            why = Why(
+                direction="system", kind="change", record=s.ref, rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev
+            )
             return Decision(partition=s.id, why=why, writes=(step(s, after, reading.moment.now),))
 
         try:
@@ -154,7 +168,9 @@ async def refresh_sessions(world: World, by: Provenance, *, team: str | None = N
     return done
 
 
-async def put_org_settings(world: World, by: Provenance, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+async def put_org_settings(
+    world: World, by: Provenance, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside
+) -> Done:
     """How routing behaves in this org."""
 
     async def decide(reading: Reading) -> Decision:

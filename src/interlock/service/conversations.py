@@ -28,7 +28,13 @@ async def create(world: World, by: Provenance, fields: Mapping[str, Any], said: 
         if fields.get("customer"):
             await reading.one(Customer, fields["customer"], pointer="/customer")
         now = reading.moment.now
-        values: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now, "last_activity_at": now, **fields}
+        values: dict[str, Any] = {
+            "created_at": now,
+            "updated_at": now,
+            "modified_at": now,
+            "last_activity_at": now,
+            **fields,
+        }
         c = Conversation(id=reading.moment.fresh(), org=by.org, **values)
         return domain.create(c, said, reading.moment)
 
@@ -36,7 +42,14 @@ async def create(world: World, by: Provenance, fields: Mapping[str, Any], said: 
 
 
 async def update(
-    world: World, by: Provenance, id: str, fields: Mapping[str, Any], said: Shared, precondition: Precondition, *, beside: Beside
+    world: World,
+    by: Provenance,
+    id: str,
+    fields: Mapping[str, Any],
+    said: Shared,
+    precondition: Precondition,
+    *,
+    beside: Beside,
 ) -> Done:
     """Change a conversation. Only what is named is written; `status`, `queue` and `assignedUsers` are one command."""
 
@@ -53,7 +66,9 @@ async def update(
     return await transact(world, by, decide, beside=beside)
 
 
-async def receive(world: World, by: Provenance, conversation: str, fields: Mapping[str, Any], *, beside: Beside) -> Done:
+async def receive(
+    world: World, by: Provenance, conversation: str, fields: Mapping[str, Any], *, beside: Beside
+) -> Done:
     """A message joins a conversation; an inbound one wakes a snoozed conversation and reopens a done one."""
 
     async def decide(reading: Reading) -> Decision:
@@ -61,7 +76,14 @@ async def receive(world: World, by: Provenance, conversation: str, fields: Mappi
         if c.deleted:
             raise NotFound(f"The conversation {conversation} was deleted.")
         now = reading.moment.now
-        values: dict[str, Any] = {"sent_at": now, "customer": c.customer, "created_at": now, "updated_at": now, "modified_at": now, **fields}
+        values: dict[str, Any] = {
+            "sent_at": now,
+            "customer": c.customer,
+            "created_at": now,
+            "updated_at": now,
+            "modified_at": now,
+            **fields,
+        }
         m = Message(id=reading.moment.fresh(), org=by.org, conversation=c.id, **values)
         return messages.receive(c, m, reading.moment)
 
@@ -81,7 +103,9 @@ async def _known(reading: Reading, said: Shared) -> None:
 
 async def wake_due(world: World) -> list[Done]:
     """End every snooze, of any org, whose time has come."""
-    due = await world.store.find(Query(name="overdue", org="", type=Conversation.TYPE, before=world.clock.now(), limit=200))
+    due = await world.store.find(
+        Query(name="overdue", org="", type=Conversation.TYPE, before=world.clock.now(), limit=200)
+    )
     done: list[Done] = []
     for found in due:
 

@@ -29,7 +29,8 @@ async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap
         now, fresh = reading.moment.now, reading.moment.fresh
         times: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now}
         statuses = [
-            Status(id=fresh(), org=org, name=n, status_type=t, system=True, routable=t == "available", **times) for n, t in BUILT_IN
+            Status(id=fresh(), org=org, name=n, status_type=t, system=True, routable=t == "available", **times)
+            for n, t in BUILT_IN
         ]
         silent = next(s.id for s in statuses if s.status_type == "unavailable")
         records: list[Record] = [
@@ -58,6 +59,8 @@ async def all_orgs(world: World) -> list[Org]:
 
 async def key_of(world: World, secret: str) -> ApiKey | None:
     """The live key that a secret opens."""
-    found = await world.store.find(Query(name="claimed", org="", type=ApiKey.TYPE, claim=claim_of_digest(digest(secret)), limit=1))
+    found = await world.store.find(
+        Query(name="claimed", org="", type=ApiKey.TYPE, claim=claim_of_digest(digest(secret)), limit=1)
+    )
     key = found[0] if found else None
     return key if isinstance(key, ApiKey) and not key.revoked else None

@@ -49,14 +49,18 @@ class Precondition(msgspec.Struct, frozen=True, kw_only=True):
             return
         meta = await self._since(reading, record, given)
         if given > record.rev:
-            raise PreconditionFailed(f"There is no rev {given} yet; the record is at {record.rev}.", pointer=self._pointer, **meta)
+            raise PreconditionFailed(
+                f"There is no rev {given} yet; the record is at {record.rev}.", pointer=self._pointer, **meta
+            )
         if self.if_match is None:
             moved = {entry["field"] for entry in meta["changedSince"]}
             if not (moved & names or (moved & COUPLED_AS_ONE and names & COUPLED_AS_ONE)):
                 return
         raise PreconditionFailed(
             f"It is at rev {record.rev}, not {given}; read it again and decide anew.",
-            pointer=self._pointer, header="" if self.if_match is None else "If-Match", **meta,
+            pointer=self._pointer,
+            header="" if self.if_match is None else "If-Match",
+            **meta,
         )
 
     @property
@@ -65,9 +69,13 @@ class Precondition(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_without(self, record: Record) -> None:
         if self.basis is not None and self.basis > record.rev:
-            raise StaleBasis(f"There is no rev {self.basis} yet.", pointer="/basis", currentRev=record.rev, givenRev=self.basis)
+            raise StaleBasis(
+                f"There is no rev {self.basis} yet.", pointer="/basis", currentRev=record.rev, givenRev=self.basis
+            )
         if self.required and self.basis is None:
-            raise PreconditionRequired("Send If-Match or rev: the rev of the record you decided on.", currentRev=record.rev)
+            raise PreconditionRequired(
+                "Send If-Match or rev: the rev of the record you decided on.", currentRev=record.rev
+            )
 
     async def _since(self, reading: Reading, record: Record, given: int) -> dict[str, Any]:
         """`currentRev`, `givenRev` and who changed which field at which rev since, newest last."""
@@ -95,5 +103,3 @@ def partition_of(record: Record) -> str:
         if field in record.RELATIONS and getattr(record, field, ""):
             return getattr(record, field)
     return record.id
-
-

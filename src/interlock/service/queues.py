@@ -24,12 +24,23 @@ async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[s
     if present is not None:
         guard_default(present, fields)
         if fields.get("archived") and not present.archived:
-            waiting = Query(name="waiting", org=reading.org, type=WorkItem.TYPE, queue=present.id, states=("queued", "routed"), limit=1)
+            waiting = Query(
+                name="waiting",
+                org=reading.org,
+                type=WorkItem.TYPE,
+                queue=present.id,
+                states=("queued", "routed"),
+                limit=1,
+            )
             if await reading.find(WorkItem, waiting):
                 raise InUse("Items wait in this queue; move them first.", pointer="/archived")
             for r in await rules_in_order(reading):
                 if r.queue == present.id or (present.key and r.queue_key == present.key):
-                    raise InUse(f"The queue rule {r.name} targets this queue; change the rule first.", pointer="/archived", rule=r.id)
+                    raise InUse(
+                        f"The queue rule {r.name} targets this queue; change the rule first.",
+                        pointer="/archived",
+                        rule=r.id,
+                    )
 
 
 async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *, beside: Beside) -> Done:
@@ -45,14 +56,18 @@ async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *
     return await create(world, by, QueueRule, {**fields, "position": last + 1}, beside=beside, check=check)
 
 
-async def update_rule(world: World, by: Provenance, id: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside) -> Done:
+async def update_rule(
+    world: World, by: Provenance, id: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside
+) -> Done:
     """Change a rule; its place in the order stays."""
     return await update(world, by, QueueRule, id, fields, precondition, beside=beside, check=check_rule)
 
 
 async def check_rule(reading: Reading, present: QueueRule | None, fields: Mapping[str, Any]) -> None:
     """What a rule has to satisfy when it is saved: its criteria and its target."""
-    values: dict[str, Any] = {f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}
+    values: dict[str, Any] = (
+        {f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}
+    )
     values |= fields
     if present is not None and "queue" in fields and "queue_key" not in fields:
         values["queue_key"] = None
@@ -69,7 +84,14 @@ async def delete_rule(world: World, by: Provenance, id: str, precondition: Preco
         present = await reading.one(QueueRule, id)
         await precondition.check(reading, present, set())
         gone = step(present, present.with_(deleted=True, enabled=False), reading.moment.now, by_hand=True)
-        why = Why(direction="person", kind="change", record=present.ref, rev_before=present.rev, rev_after=present.rev + 1, guard=present.rev)
+        why = Why(
+            direction="person",
+            kind="change",
+            record=present.ref,
+            rev_before=present.rev,
+            rev_after=present.rev + 1,
+            guard=present.rev,
+        )
         return Decision(partition=present.id, why=why, writes=(gone,))
 
     return await transact(world, by, decide, beside=beside)
@@ -87,6 +109,8 @@ async def order_rules(world: World, by: Provenance, ids: Sequence[str], *, besid
             (rules[i], rules[i].with_(position=n)) for n, i in enumerate(ids, 1) if rules[i].position != n
         ]
         writes = tuple(step(before, after, reading.moment.now, by_hand=True) for before, after in moves)
-        return Decision(partition=by.org, why=Why(direction="person", kind="change" if writes else "noop"), writes=writes)
+        return Decision(
+            partition=by.org, why=Why(direction="person", kind="change" if writes else "noop"), writes=writes
+        )
 
     return await transact(world, by, decide, beside=beside)

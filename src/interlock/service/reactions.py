@@ -6,17 +6,19 @@ decides again, so a repeated, late or reordered cue ends in a decision that noth
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from interlock.domain.decision import Provenance
+from interlock.domain import log
+from interlock.domain.agent import WorkSession
 from interlock.domain.change import ChangeSet
+from interlock.domain.decision import Provenance
+from interlock.domain.event import event_id
 from interlock.domain.log import Row
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
-from interlock.domain import log
 from interlock.ports import World
 from interlock.service import agents, conversations, orgs, routing, sync, work_items, workflows
 from interlock.service.routing import by_routing
@@ -43,6 +45,7 @@ class Cue(msgspec.Struct, frozen=True):
 
 
 React = Callable[[World, Cue], Awaitable[Any]]
+ReactAtOnce = Callable[[World, Sequence[Cue]], Awaitable[Any]]
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -62,12 +65,16 @@ class Reaction(msgspec.Struct, frozen=True):
 
 async def forward(world: World, cue: Cue) -> None:
     """A conversation's shared fields moved: its work item takes them."""
-    await sync.forward(world, by_sync(cue.org, "forward", trace=cue.trace, cause=cue.cause, source=cue.source), cue.record.id)
+    await sync.forward(
+        world, by_sync(cue.org, "forward", trace=cue.trace, cause=cue.cause, source=cue.source), cue.record.id
+    )
 
 
 async def reverse(world: World, cue: Cue) -> None:
     """A work item's unit moved: the conversation takes it."""
-    await sync.reverse(world, by_sync(cue.org, "reverse", trace=cue.trace, cause=cue.cause, source=cue.source), cue.record.id)
+    await sync.reverse(
+        world, by_sync(cue.org, "reverse", trace=cue.trace, cause=cue.cause, source=cue.source), cue.record.id
+    )
 
 
 async def place(world: World, cue: Cue) -> None:
@@ -76,18 +83,26 @@ async def place(world: World, cue: Cue) -> None:
         await work_items.queue_by_rules(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
-async def offer(world: World, cue: Cue) -> None:
-    """A work item waits: a round of its queue."""
-    item = _item(cue)
-    if item.status == "queued" and item.queue and not item.paused:
-        await routing.round_of_queue(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), item.queue)
+async def round_of_news(world: World, news: Sequence[Cue]) -> None:
+    """Items wait, or agents have room: one round over the queues and agents concerned."""
+    queues, agents_with_room = set[str](), set[str]()
+    for cue in news:
+        seen = log.snapshot_of(cue.snapshot)
+        if isinstance(seen, WorkItem) and seen.status == "queued" and seen.queue and not seen.paused:
+            queues.add(seen.queue)
+        if isinstance(seen, WorkSession) and routing.has_room(seen):
+            agents_with_room.add(seen.id)
+    if queues or agents_with_room:
+        last = news[-1]
+        by = by_routing(last.org, trace=last.trace, cause=last.cause)
+        await routing.round(world, by, queues=queues, sessions=agents_with_room)
 
 
-async def make_use_of_room(world: World, cue: Cue) -> None:
-    """An agent's session changed: what waits may go to them; what they can no longer take goes back."""
-    by = by_routing(cue.org, trace=cue.trace, cause=cue.cause)
-    await agents.rescind_offers_of(world, by, cue.record.id)
-    await routing.round_of_session(world, by, cue.record.id)
+async def give_back(world: World, cue: Cue) -> None:
+    """An agent stopped taking work: what was offered to them goes back, and by the org's settings what they have."""
+    seen = log.snapshot_of(cue.snapshot)
+    if isinstance(seen, WorkSession) and not seen.routable:
+        await agents.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
 async def take_settings(world: World, cue: Cue) -> None:
@@ -125,12 +140,28 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("sync", "conversation", forward, _SHARED),
     Reaction("sync", "work_item", reverse, frozenset({"coupled"})),
     Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
-    Reaction("routing", "work_item", offer, frozenset({"status", "paused", "lastRevision"})),
-    Reaction("routing", "work_session", make_use_of_room),
+    Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "user", take_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
+)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """All the news of a batch about the `watched` types that moves one of their fields (empty: any), handed over at once."""
+
+    role: Role
+    watched: Mapping[str, frozenset[str]]
+    do: ReactAtOnce
+
+
+ROUNDS: tuple[Round, ...] = (
+    Round(
+        "routing",
+        {"work_item": frozenset({"status", "paused", "lastRevision"}), "work_session": frozenset()},
+        round_of_news,
+    ),
 )
 
 
@@ -179,19 +210,40 @@ CADENCES: tuple[Cadence, ...] = (
 def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tuple[Reaction, Cue]]:
     """What a role has to do about a committed row, in the order of the table."""
     found: list[tuple[Reaction, Cue]] = []
-    for change in row.changes:
+    for n, change in enumerate(row.changes):
         for reaction in table:
             if reaction.role != role or reaction.type != change.type or change.verb not in reaction.verbs:
                 continue
-            if reaction.fields and not change.touches(reaction.fields):
-                continue
-            found.append((reaction, cue_of(row, change)))
+            if _moves(change, reaction.fields):
+                found.append((reaction, cue_of(row, change, n)))
     return found
 
 
-def cue_of(row: Row, change: ChangeSet) -> Cue:
-    """The cue that a change set gives."""
+def rounds(row: Row, role: Role, table: Sequence[Round] = ROUNDS) -> list[tuple[Round, Cue]]:
+    """What a committed row adds to a role's rounds."""
+    return [
+        (each, cue_of(row, change))
+        for change in row.changes
+        for each in table
+        if each.role == role and change.type in each.watched and _moves(change, each.watched[change.type])
+    ]
+
+
+def _moves(change: ChangeSet, fields: frozenset[str]) -> bool:
+    return not fields or change.touches(fields)
+
+
+def cue_of(row: Row, change: ChangeSet, n: int) -> Cue:
+    """The cue that a row's `n`-th change set gives; its cause is the id of that event."""
     changed = frozenset(change.attributes) | frozenset(change.relationships)
     return Cue(
-        row.org, Ref(change.type, change.id), change.verb, changed, row.by.trace, row.id, row.by.source, change, row.why.is_sync
+        row.org,
+        Ref(change.type, change.id),
+        change.verb,
+        changed,
+        row.by.trace,
+        row.id,
+        row.by.source,
+        change,
+        row.why.is_sync,
     )

@@ -22,14 +22,23 @@ async def no_rule(reading: Reading, present: Record | None, fields: Mapping[str,
 
 
 async def create(
-    world: World, by: Provenance, kind: type[R], fields: Mapping[str, Any], *, beside: Beside, check: Check[R] = no_rule, id: str | None = None
+    world: World,
+    by: Provenance,
+    kind: type[R],
+    fields: Mapping[str, Any],
+    *,
+    beside: Beside,
+    check: Check[R] = no_rule,
+    id: str | None = None,
 ) -> Done:
     """A new record of a kind that nothing else hangs on. Raises `KeyTaken` if one of its unique names is held."""
 
     async def decide(reading: Reading) -> Decision:
         await check(reading, None, fields)
         now = reading.moment.now
-        made = kind(id=id or reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields)
+        made = kind(
+            id=id or reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields
+        )
         await _free(reading, made, None)
         why = Why(direction="person", kind="change", record=made.ref, rev_after=1)
         return Decision(partition=made.id, why=why, writes=(birth(made),))
@@ -38,8 +47,15 @@ async def create(
 
 
 async def update(
-    world: World, by: Provenance, kind: type[R], id: str, fields: Mapping[str, Any], precondition: Precondition, *,
-    beside: Beside, check: Check[R] = no_rule,
+    world: World,
+    by: Provenance,
+    kind: type[R],
+    id: str,
+    fields: Mapping[str, Any],
+    precondition: Precondition,
+    *,
+    beside: Beside,
+    check: Check[R] = no_rule,
 ) -> Done:
     """Change such a record."""
 
@@ -67,7 +83,11 @@ def put(present: Record, fields: Mapping[str, Any], moment: Moment) -> Decision:
     by_hand = moment.by.actor.cls == "person"
     writes = (step(present, after, moment.now, by_hand=by_hand),) if after != present else ()
     why = Why(
-        direction="person", kind="change" if writes else "noop", record=present.ref, rev_before=present.rev,
-        rev_after=present.rev + len(writes), guard=present.rev,
+        direction="person",
+        kind="change" if writes else "noop",
+        record=present.ref,
+        rev_before=present.rev,
+        rev_after=present.rev + len(writes),
+        guard=present.rev,
     )
     return Decision(partition=present.id, why=why, writes=writes)

@@ -6,32 +6,38 @@ rest of its org flows on, and the sweep comes back to the record.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
 from interlock.ports import World
-from interlock.service.reactions import REACTIONS, Cue, Reaction, Role, cues
+from interlock.service.reactions import REACTIONS, Cue, React, ReactAtOnce, Reaction, Role, Round, cues, rounds
 from interlock.service.transact import note, provenance
 
 ATTEMPTS = 3
 BATCH_MAX = 256
 
-Together = Callable[[Sequence[Awaitable[None]]], Awaitable[None]]
-"""Runs several partitions at once; the simulation hands in one that runs them in an order of its own."""
 
+async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIONS) -> int:
+    """One batch of a role, from receiving to acknowledging. Answers how many cues there were.
 
-async def run_once(world: World, role: Role, together: Together, table: Sequence[Reaction] = REACTIONS) -> int:
-    """One batch of a role, from receiving to acknowledging. Answers how many cues there were."""
+    What one partition has to do is done in order, partitions side by side; then the reactions that look at all news at
+    once, org by org.
+    """
     batch = await world.bus.receive(role, BATCH_MAX)
     partitions: dict[str, list[tuple[Reaction, Cue]]] = {}
+    news: dict[tuple[int, str], tuple[Round, list[Cue]]] = {}
     for row in batch.rows:
         for reaction, cue in cues(row, role, table):
             partitions.setdefault(row.partition, []).append((reaction, cue))
+        for each, cue in rounds(row, role):
+            news.setdefault((id(each), row.org), (each, []))[1].append(cue)
     if partitions:
-        await together([follow(world, role, todo) for todo in partitions.values()])
+        await world.together([follow(world, role, todo) for todo in partitions.values()])
+    if news:
+        await world.together([attempt(world, role, each.do, told) for each, told in news.values()])
     await world.bus.acknowledge(batch)
-    return sum(len(todo) for todo in partitions.values())
+    return sum(len(todo) for todo in partitions.values()) + sum(len(told) for _, told in news.values())
 
 
 async def follow(world: World, role: Role, todo: Sequence[tuple[Reaction, Cue]]) -> None:
@@ -39,15 +45,22 @@ async def follow(world: World, role: Role, todo: Sequence[tuple[Reaction, Cue]])
     latest = {(reaction.do, cue.record): n for n, (reaction, cue) in enumerate(todo)}
     for n, (reaction, cue) in enumerate(todo):
         if reaction.each or latest[reaction.do, cue.record] == n:
-            await attempt(world, role, reaction, cue)
+            await attempt(world, role, _alone(reaction.do), (cue,))
 
 
-async def attempt(world: World, role: Role, reaction: Reaction, cue: Cue) -> None:
-    """One cue: tried again on a conflict or an outage, then parked."""
+def _alone(do: React) -> ReactAtOnce:
+    async def one(world: World, cues: Sequence[Cue]) -> None:
+        await do(world, cues[0])
+
+    return one
+
+
+async def attempt(world: World, role: Role, do: ReactAtOnce, cues: Sequence[Cue]) -> None:
+    """One step: tried again on a conflict or an outage, then parked."""
     failed: Problem | None = None
     for _ in range(ATTEMPTS):
         try:
-            await reaction.do(world, cue)
+            await do(world, cues)
             return
         except NotFound:
             return
@@ -56,8 +69,7 @@ async def attempt(world: World, role: Role, reaction: Reaction, cue: Cue) -> Non
     assert failed is not None
     if isinstance(failed, Unavailable):
         raise failed
+    cue = cues[-1]
     by = provenance(cue.org, role, trace=cue.trace, cause=cue.cause)
     why = Why(direction="system", kind="parked", reason=f"{failed.code}: {failed}", record=cue.record)
     await note(world, by, cue.record.id, why)
-
-

@@ -6,16 +6,19 @@ who could take it for longer than one sweep.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from interlock.domain import life_cycle, routing
 from interlock.domain.agent import OrgSettings, Status, User, WorkSession
 from interlock.domain.assignment import Actor
-from interlock.domain.decision import Decision, Provenance, Why
+from interlock.domain.decision import Basis, Decision, Moment, Provenance, Why
 from interlock.domain.errors import Conflict, Refused
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
-from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.domain.settle import Case
+from interlock.domain.work_item import QueuePass, WorkItem, waiting_order
 from interlock.ports import Query, World
 from interlock.service.cases import case_of
 from interlock.service.transact import Done, Reading, provenance, transact
@@ -29,41 +32,37 @@ def by_routing(org: str, *, trace: str = "", cause: str = "") -> Provenance:
     return Provenance(org, Actor("rule", "routing", "routing"), "routing", trace, cause=cause)
 
 
-async def round_of_queue(world: World, by: Provenance, queue: str) -> list[Done]:
-    """Offer what waits in one queue, in order, until nobody is free for any of it."""
-    settings, sessions = await _floor(world, by)
-    if not _anybody_free(sessions, queue):
+async def round(world: World, by: Provenance, *, queues: Iterable[str], sessions: Iterable[str] = ()) -> list[Done]:
+    """Match what waits with who is free, and commit one offer (or assignment) per match.
+
+    `queues` have something new waiting; `sessions` have room, so that every queue they serve is looked at. The match is
+    made on one look at the floor; each grant then reads its own records anew, and one that came too late is dropped:
+    whatever made it late is news, and the next round's.
+    """
+    settings, live = await _floor(world, by)
+    free = [s for s in live if has_room(s)]
+    roomy = set(sessions)
+    wanted = set(queues).union(*(s.queues for s in free if s.id in roomy))
+    served = wanted.intersection(*([set[str]().union(*(s.queues for s in free))] if free else [set[str]()]))
+    if not served:
         return []
-    waiting = await world.store.find(
-        Query(name="waiting", org=by.org, type=WorkItem.TYPE, queue=queue, states=("queued",), limit=ROUND_MAX)
-    )
-    return await _offer_all(world, by, [w for w in waiting if isinstance(w, WorkItem)], settings, sessions)
+    items = await _waiting(world, by, served)
+    grants = await _match(world, by, items, live, settings)
+    done: list[Done] = []
+    await world.together([_grant(world, by, grant, settings, done) for grant in grants])
+    return done
 
 
-async def round_of_session(world: World, by: Provenance, session: str) -> list[Done]:
-    """An agent may have room: the first waiting items of all the queues they serve, in one order."""
-    reading = Reading(world, by)
-    s = await reading.maybe(WorkSession, session)
-    if s is None or s.signed_out_at or not s.routable or s.pending_reservation or not s.capacity_remaining:
-        return []
-    heads: list[WorkItem] = []
-    for queue in s.queues:
-        query = Query(name="waiting", org=by.org, type=WorkItem.TYPE, queue=queue, states=("queued",), limit=ROUND_MAX)
-        heads += await reading.find(WorkItem, query)
-    if not heads:
-        return []
-    settings, sessions = await _floor(world, by)
-    heads.sort(key=lambda w: (w.index().sort, w.id))
-    return await _offer_all(world, by, heads[:ROUND_MAX], settings, sessions)
+def has_room(s: WorkSession) -> bool:
+    """Whether an offer to this agent is thinkable at all."""
+    return s.routable and not s.signed_out_at and not s.pending_reservation and s.capacity_remaining > 0
 
 
 async def _floor(world: World, by: Provenance) -> tuple[OrgSettings, list[WorkSession]]:
     reading = Reading(world, by)
     settings = await settings_of(reading)
-    found = await reading.find(
-        WorkSession, Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, limit=10_000)
-    )
-    return settings, found
+    query = Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, limit=10_000)
+    return settings, await reading.find(WorkSession, query)
 
 
 async def settings_of(reading: Reading) -> OrgSettings:
@@ -72,80 +71,83 @@ async def settings_of(reading: Reading) -> OrgSettings:
     return found or OrgSettings(id=reading.org, org=reading.org)
 
 
-def _anybody_free(sessions: Sequence[WorkSession], queue: str) -> bool:
-    return any(
-        s.routable and not s.pending_reservation and s.capacity_remaining and queue in s.queues for s in sessions
-    )
+async def _waiting(world: World, by: Provenance, queues: Iterable[str]) -> list[WorkItem]:
+    """The first items of several queues in one order; of paused or archived queues none."""
+    reading = Reading(world, by)
+    open_ones = [q.id for q in (await reading.many(Queue, sorted(queues))).values() if routing.may_wait(q)]
+    heads: list[WorkItem] = []
+    for queue in open_ones:
+        query = Query(name="waiting", org=by.org, type=WorkItem.TYPE, queue=queue, states=("queued",), limit=ROUND_MAX)
+        heads += await reading.find(WorkItem, query)
+    if len(open_ones) > 1:
+        heads.sort(key=lambda w: (waiting_order(w), w.id))
+    return heads
 
 
-async def _offer_all(
-    world: World, by: Provenance, items: Sequence[WorkItem], settings: OrgSettings, sessions: Sequence[WorkSession]
-) -> list[Done]:
-    """Offer each in turn. A taken agent is out for the rest of the round; an item that nobody can take blocks none behind it."""
-    done: list[Done] = []
-    taken: set[str] = set()
+class _Grant(msgspec.Struct, frozen=True):
+    """One match: the item's id, and the choice that was made for it."""
+
+    item: str
+    choice: routing.Choice
+
+
+async def _match(
+    world: World, by: Provenance, items: Sequence[WorkItem], live: Sequence[WorkSession], settings: OrgSettings
+) -> list[_Grant]:
+    """Items in order, each to the agent the strategy names. An item that nobody can take blocks none behind it."""
+    reading = Reading(world, by)
+    passes = await reading.many(QueuePass, (w.pass_ for w in items[: ROUND_MAX * 2]))
+    free = {s.id: s for s in live if has_room(s)}
+    floor = {s.id: s for s in live}
+    grants: list[_Grant] = []
     for item in items:
-        free = [s for s in sessions if s.id not in taken]
-        if not any(s.routable and not s.pending_reservation and s.capacity_remaining for s in free):
+        if not free:
             break
-        if item.paused or not any(item.queue in s.queues for s in free):
+        waits = passes.get(item.pass_)
+        if waits is None or item.paused or not any(item.queue in s.queues for s in free.values()):
             continue
-        made = await offer_item(world, by, item.id, settings)
-        if made is None:
+        choice = routing.choose(item, waits, floor.values(), settings)
+        if choice.session is None:
             continue
-        done.append(made)
-        for w in made.decision.writes:
-            if isinstance(w.after, WorkSession):
-                taken.add(w.after.id)
-    return done
+        grants.append(_Grant(item.id, choice))
+        taken = free.pop(choice.session.id)
+        floor[taken.id] = routing.taken(taken, item, settings)
+        if has_room(floor[taken.id]):
+            free[taken.id] = floor[taken.id]
+    return grants
 
 
-async def offer_item(world: World, by: Provenance, item: str, settings: OrgSettings) -> Done | None:
-    """Offer (or assign) one item to the agent the strategy names; `None` if it does not wait any more or nobody can take it."""
+async def _grant(world: World, by: Provenance, grant: _Grant, settings: OrgSettings, done: list[Done]) -> None:
+    """Commit one match, if it still holds of the records as they are now."""
 
     async def decide(reading: Reading) -> Decision:
-        w = await reading.one(WorkItem, item)
-        if w.status != "queued" or w.paused or w.external_queue:
-            raise Refused("It does not wait any more.")
-        case = await case_of(reading, w)
-        queue = case.queues.get(w.queue or "")
-        if queue is None or not routing.may_wait(queue):
-            raise Refused("Its queue is not served now.")
-        sessions = await reading.find(
-            WorkSession, Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, limit=10_000)
-        )
-        choice = routing.choose(w, case.pass_, sessions, settings)
-        if choice.session is None:
-            raise Refused(choice.because)
-        return _grant(reading, case.item, case.pass_, case.queues, choice, settings)
+        w = await reading.one(WorkItem, grant.item)
+        chosen = grant.choice.session
+        assert chosen is not None
+        case = await case_of(reading, w, users=(chosen.user,))
+        session = case.sessions.get(chosen.user)
+        if w.status != "queued" or session is None or routing.ineligible(w, case.pass_, session):
+            raise Refused("The match does not hold any more.")
+        return _give(case, session, grant.choice, settings, reading.moment)
 
     try:
-        return await transact(world, by, decide)
+        done.append(await transact(world, by, decide))
     except (Refused, Conflict):
-        return None
+        return
 
 
-def _grant(
-    reading: Reading,
-    item: WorkItem,
-    p: QueuePass,
-    queues: dict[str, Queue],
-    choice: routing.Choice,
-    settings: OrgSettings,
-) -> Decision:
+def _give(case: Case, session: WorkSession, choice: routing.Choice, settings: OrgSettings, moment: Moment) -> Decision:
     """The offer of a choice, or the assignment at once where the org asks for no acceptance."""
-    session = choice.session
-    assert session is not None
-    reading.saw(session)
-    case = life_cycle.Case(item, p, None, {session.user: session}, queues)
-    moment = reading.moment
     why = Why(
-        direction="offer", kind="change", candidates=choice.candidates, counts=choice.counts, strategy=choice.strategy
+        direction="offer" if settings.accept_required else "routing",
+        kind="change" if settings.accept_required else "intent",
+        candidates=choice.candidates,
+        counts=choice.counts,
+        strategy=choice.strategy,
+        settings=(Basis(settings.TYPE, settings.id, settings.rev),),
     )
     if not settings.accept_required:
-        return life_cycle.auto_assign(case, session.user, moment, why=Why(
-            direction="routing", kind="intent", candidates=choice.candidates, counts=choice.counts, strategy=choice.strategy,
-        ))  # fmt: skip
+        return life_cycle.auto_assign(case, session.user, moment, why=why)
     expires = moment.now + settings.accept_timeout_seconds * 1000
     return life_cycle.offer(case, session.user, moment, expires_at=expires, strategy=choice.strategy, why=why)
 
@@ -186,10 +188,7 @@ async def expire_overdue(world: World) -> list[Done]:
 async def sweep(world: World, org: str) -> list[Done]:
     """A round over every queue of an org: what news did not reach."""
     queues = await world.store.find(Query(name="listing", org=org, type=Queue.TYPE, limit=10_000))
-    done: list[Done] = []
-    for queue in queues:
-        done += await round_of_queue(world, by_routing(org), queue.id)
-    return done
+    return await round(world, by_routing(org), queues=[q.id for q in queues])
 
 
 async def active_user(reading: Reading, user: str, *, pointer: str = "") -> User:

@@ -63,7 +63,12 @@ def _declines(w: WorkItem, c: Conversation) -> str:
 
 def _declined(w: WorkItem, c: Conversation, reason: str, moment: Moment) -> Decision:
     why = Why(
-        direction="rule", kind="declined", reason=reason, record=w.ref, rev_before=w.rev, rev_after=w.rev,
+        direction="rule",
+        kind="declined",
+        reason=reason,
+        record=w.ref,
+        rev_before=w.rev,
+        rev_after=w.rev,
         peer=Basis(c.TYPE, c.id, c.rev, moment.now),
     )
     return Decision(partition=w.resource, why=why)
@@ -107,7 +112,9 @@ async def _target(reading: Reading, match: Match) -> Queue | None:
 
 async def rules_in_order(reading: Reading) -> list[QueueRule]:
     """The org's rules, first one first."""
-    return await reading.find(QueueRule, Query(name="listing", org=reading.org, type=QueueRule.TYPE, limit=rule.RULES_MAX))
+    return await reading.find(
+        QueueRule, Query(name="listing", org=reading.org, type=QueueRule.TYPE, limit=rule.RULES_MAX)
+    )
 
 
 async def _facts(reading: Reading, c: Conversation, rules: list[QueueRule]) -> Facts:
@@ -124,7 +131,9 @@ async def latest_message(reading: Reading, c: Conversation) -> Message | None:
     return found[0] if found else None
 
 
-async def create(world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside) -> Done:
+async def create(
+    world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside
+) -> Done:
     """A new item for a conversation; if it has an open one, that one is given back unchanged (`decision.writes` is empty)."""
 
     async def decide(reading: Reading) -> Decision:
@@ -139,15 +148,27 @@ async def create(world: World, by: Provenance, conversation: str, order: Order, 
         queues = [q for q in (c.queue, order.queue if isinstance(order.queue, str) else None) if q]
         await _exist(reading, order)
         lent = Case(
-            WorkItem(id="", org=by.org, resource=c.id, pass_=""), life_cycle.QueuePass(id="", org=by.org, work_item=""), None,
-            await live_sessions(reading, users), await reading.many(Queue, queues),
+            WorkItem(id="", org=by.org, resource=c.id, pass_=""),
+            life_cycle.QueuePass(id="", org=by.org, work_item=""),
+            None,
+            await live_sessions(reading, users),
+            await reading.many(Queue, queues),
         )
         return orders.create(c, last, lent, order, reading.moment)
 
     return await transact(world, by, decide, beside=beside)
 
 
-async def command(world: World, by: Provenance, item: str, order: Order, precondition: Precondition, *, seen: int | None = None, beside: Beside) -> Done:
+async def command(
+    world: World,
+    by: Provenance,
+    item: str,
+    order: Order,
+    precondition: Precondition,
+    *,
+    seen: int | None = None,
+    beside: Beside,
+) -> Done:
     """One PUT: everything it says, reached in one atomic step, or refused whole."""
 
     async def decide(reading: Reading) -> Decision:
@@ -171,4 +192,3 @@ async def _exist(reading: Reading, order: Order) -> None:
         found = await reading.one(Queue, queue, pointer="/queue/id")
         if found.archived:
             raise InvalidValue(f"The queue {found.name} is archived.", pointer="/queue/id")
-

@@ -48,6 +48,11 @@ async def run(world: World, by: Provenance, conversation: str, event: str, chang
 
 def _declined(c: Conversation) -> Decision:
     why = Why(
-        direction="workflow", kind="declined", reason="its conditions do not hold", record=c.ref, rev_before=c.rev, rev_after=c.rev,
+        direction="workflow",
+        kind="declined",
+        reason="its conditions do not hold",
+        record=c.ref,
+        rev_before=c.rev,
+        rev_after=c.rev,
     )
     return Decision(partition=c.id, why=why)

@@ -101,4 +101,4 @@ class GatedBus:
 
 def gated(world: World, signals: Signals) -> World:
     """The same world with gates at its store and bus."""
-    return World(GatedStore(world.store, signals), GatedBus(world.bus, signals), world.clock, world.ids)
+    return World(GatedStore(world.store, signals), GatedBus(world.bus, signals), world.clock, world.ids, world.together)
