@@ -222,8 +222,8 @@ def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tu
 def rounds(row: Row, role: Role, table: Sequence[Round] = ROUNDS) -> list[tuple[Round, Cue]]:
     """What a committed row adds to a role's rounds."""
     return [
-        (each, cue_of(row, change))
-        for change in row.changes
+        (each, cue_of(row, change, n))
+        for n, change in enumerate(row.changes)
         for each in table
         if each.role == role and change.type in each.watched and _moves(change, each.watched[change.type])
     ]
@@ -242,7 +242,7 @@ def cue_of(row: Row, change: ChangeSet, n: int) -> Cue:
         change.verb,
         changed,
         row.by.trace,
-        row.id,
+        event_id(row.id, n),
         row.by.source,
         change,
         row.why.is_sync,
