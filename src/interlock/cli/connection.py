@@ -1,4 +1,4 @@
-"""The way to a server: its URL and key, one request, or a stream of events. Standard library only, so that it is quick."""
+"""The way to a server: its URL and key, one request, or a stream of events. Standard library only: it is quick."""
 
 from __future__ import annotations
 
@@ -52,15 +52,21 @@ class Connection:
             next = "INTERLOCK_KEY=ilk_… in the environment, or --key-file FILE"
             raise Failure("a key is needed", "the server answers only to its keys", next, code=USAGE)
 
-    def get(self, path: str, *, missing_ok: bool = False, **parameters: Any) -> Answer:
-        """GET; a refusal ends the command, but 404 only if `missing_ok` is not given."""
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key to send."""
+        return bool(self._key)
+
+    def get(self, path: str, *, missing_ok: bool = False, fails_ok: bool = False, **parameters: Any) -> Answer:
+        """GET; a refusal ends the command, unless it is a 404 and `missing_ok`, or a 503 and `fails_ok`."""
         connection = self._open(timeout=30)
         try:
             answer = self._ask(connection, path, parameters)
             out = Answer(answer.status, _headers(answer), answer.read())
         finally:
             connection.close()
-        if out.status >= 400 and not (missing_ok and out.status == 404):
+        allowed = {404} if missing_ok else {503} if fails_ok else set[int]()
+        if out.status >= 400 and out.status not in allowed:
             raise self._refused(out.status, out.body)
         return out
 

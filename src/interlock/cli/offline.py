@@ -12,6 +12,13 @@ from interlock.ports import World
 from interlock.store.sqlite import SqliteStore
 
 
+def is_there(db: str) -> bool:
+    """Whether the file of a store is there."""
+    path = db.partition(":")[2]
+    file = "/" + path[2:].partition("/")[2] if path.startswith("//") else path
+    return db.startswith("sqlite:") and os.path.exists(file)
+
+
 @contextlib.asynccontextmanager
 async def reading(db: str) -> AsyncIterator[tuple[World, SqliteStore]]:
     """The world over the store that `db` names, with no role running. The file must be there: nothing is made."""
@@ -19,9 +26,7 @@ async def reading(db: str) -> AsyncIterator[tuple[World, SqliteStore]]:
     from interlock.runtime.clock import RandomIds, SystemClock
     from interlock.store.opening import open_store
 
-    path = db.partition(":")[2]
-    file = "/" + path[2:].partition("/")[2] if path.startswith("//") else path
-    if not db.startswith("sqlite:") or not os.path.exists(file):
+    if not is_there(db):
         raise Failure(f"there is no store {db}", next="--db sqlite:FILE with a file that is there", code=USAGE)
     clock = SystemClock()
     try:

@@ -90,8 +90,8 @@ class Ledger:
         """Lost assignments so far."""
         return sum(v.invariant in LOST for v in self.violations)
 
-    def take(self, row: Row) -> None:
-        """One row more."""
+    def take(self, row: Row) -> list[Record]:
+        """One row more. Answers with the records as the row left them, so that nobody has to read them twice."""
         self.rows += 1
         if row.position <= self._position:
             self._breach("I9", row, _about(row), 0, f"row {row.position} comes after row {self._position}")
@@ -104,6 +104,7 @@ class Ledger:
                 self._coupled(row, record, before if isinstance(before, Conversation | WorkItem) else None)
         for record, before in touched:
             self._show(row, record, before)
+        return [record for record, _ in touched]
 
     def finish(self) -> Verdict:
         """The verdict, once everything has come to rest: pairs in step, and load that somebody has."""

@@ -71,8 +71,10 @@ class Client:
                     async for raw in answer.content:
                         if raw.startswith(b"id:"):
                             position = int(raw[3:].strip() or position)
-                        elif raw.startswith(b"data:") and raw[5:].strip().startswith(b"{"):
-                            yield json.loads(raw[5:])
+                        elif raw.startswith(b"data:"):
+                            event = json.loads(raw[5:])
+                            if "specversion" in event:  # a beat has none
+                                yield event
             except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, TimeoutError):
                 await asyncio.sleep(0.1)
 

@@ -1,4 +1,4 @@
-"""The call centre of the demonstration: three queues, the rules that fill them, three teams, twelve agents, a workflow."""
+"""The demonstration's call centre: three queues, the rules that fill them, three teams, twelve agents, a workflow."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ async def set_up(client: Client, key: str) -> Floor:
     lunch = await make("/v1/routing/statuses", {"name": "Break", "statusType": "unavailable"})
     statuses["break"] = lunch["id"]
     queues = {q["key"]: (await make("/v1/routing/queues", q))["id"] for q in QUEUES}
-    await make("/v1/routing/queue-rules", _rule("French speaks to French", "conversation_default_lang", "fr", "francais"))
+    await make(
+        "/v1/routing/queue-rules", _rule("French speaks to French", "conversation_default_lang", "fr", "francais")
+    )
     await make("/v1/routing/queue-rules", _rule("Calls ring", "conversation_channel", "voice", "calls"))
     await make("/v1/routing/queue-rules", _rule("Important mail is called back", "conversation_priority", 5, "calls"))
     await make("/v1/routing/queue-rules", _rule("Chats", "conversation_channel", "chat", "messages"))
@@ -67,7 +69,11 @@ async def set_up(client: Client, key: str) -> Floor:
 async def _seat(client: Client, key: str, name: str, team: str) -> Seat:
     user = await client.send("POST", "/v1/users", {"name": name, "teams": [team]}, key=key)
     id = user["data"]["id"]
-    body = {"name": f"{name}'s key", "roles": ["org.user", "org.permission.conversation", "org.permission.routing"], "user": id}
+    body = {
+        "name": f"{name}'s key",
+        "roles": ["org.user", "org.permission.conversation", "org.permission.routing"],
+        "user": id,
+    }
     made = await client.send("POST", "/v1/api-keys", body, key=key)
     return Seat(id, made["meta"]["secret"], team)
 
@@ -87,7 +93,5 @@ def _workflow(user: str) -> dict[str, Any]:
             "eventName": "interlock.conversation.update",
             "transitions": [{"target": "assign", "conditions": conditions}],
         },
-        "steps": [
-            {"id": "assign", "action": "interlock.conversation.update", "params": {"assignedUsers": [user]}},
-        ],
+        "steps": [{"id": "assign", "action": "interlock.conversation.update", "params": {"assignedUsers": [user]}}],
     }

@@ -73,7 +73,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """One customer: when they come, how, in which language, and whether they write again `returns_after_s` when done."""
+    """One customer: when they come, how, in which language, and whether they come back once it is done."""
 
     at_s: float
     channel: Channel
@@ -153,7 +153,7 @@ class Day:
         return per_minute / 60 * (BURST_FACTOR if inside else 1.0)
 
     def from_file(self, lines: Sequence[str]) -> Iterator[Arrival]:
-        """Customers of a recorded day: `time,channel` a line. What a line does not say is drawn. Raises `ValueError`."""
+        """Customers of a recorded day: `time,channel` a line. The rest is drawn. Raises `ValueError`."""
         chance = self._chance("recorded")
         first: float | None = None
         for number, row in enumerate(csv.reader(lines), 1):
