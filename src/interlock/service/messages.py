@@ -36,7 +36,7 @@ async def begin_with(
             **times,
         )
         first = conversations.create(begun, Shared(), reading.moment)
-        values = {"sent_at": now, "customer": customer, **times, **fields}
+        values: dict[str, Any] = {"sent_at": now, "customer": customer, **times, **fields}
         m = Message(id=fresh(), org=by.org, conversation=begun.id, **values)
         told = messages.receive(begun, m, reading.moment)
         return msgspec.structs.replace(first, writes=tuple(_as_born(w, begun) for w in told.writes))
