@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,12 +23,17 @@ from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
+from interlock.service.reactions import REACTIONS, Reaction
 from interlock.store.opening import open_store
 from interlock.store.sqlite import SqliteStore
 
 LOG_BATCH_MAX = 256
 LOG_CONSUMER = "event-log"
 _log = structlog.get_logger("interlock")
+
+
+def _as_it_is(world: World) -> World:
+    return world
 
 
 def _no_streams() -> None:
@@ -67,15 +72,21 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[House]:
-    """Open the store, found the first org if there is none, start the roles; and in the end stop them and close it."""
+async def assemble(
+    settings: Settings, *, around: Callable[[World], World] = _as_it_is, reactions: Sequence[Reaction] = REACTIONS
+) -> AsyncIterator[House]:
+    """Open the store, found the first org if there is none, start the roles; and in the end stop them and close it.
+
+    `around` puts something between the service and its ports, and `reactions` is the table it runs on: a schedule is
+    forced, or a known-bad policy shown, on the process as it is.
+    """
     clock = SystemClock()
     store = open_store(settings.db, clock)
     bus = EmbeddedBus.over(store)
     try:
-        world = World(store, bus, clock, RandomIds(clock), together)
+        world = around(World(store, bus, clock, RandomIds(clock), together))
         house = House(settings, world, store, await found_first(world, settings))
-        workers = Workers(world, settings.role, on_found=_counting(house.found))
+        workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
         async with contextlib.AsyncExitStack() as stack:
             if settings.event_log:
                 await stack.enter_async_context(EventLog(world, settings.event_log))
