@@ -1,4 +1,7 @@
-"""Any sequence of commits and questions gets the same answers from SQLite as from memory, its model."""
+"""Any sequence of commits and questions gets the same answers from SQLite as from memory, its model.
+
+Two handles on one file take turns, as two processes would: neither may believe what the other has made untrue.
+"""
 
 from __future__ import annotations
 
@@ -92,11 +95,12 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Hands()
         self.model = MemoryStore(self.clock, checked=True)
-        self.store = self.opened()
+        self.stores = [self.opened(), self.opened()]
+        self.turn = 0
 
     def opened(self) -> SqliteStore:
-        """The store under test; with a cache of two records, so that most are read from their bodies."""
-        options = Options(synchronous="OFF", records_max=2)
+        """A handle on the file under test, with a cache that soon overflows."""
+        options = Options(synchronous="OFF", records_max=4)
 
         async def opening() -> SqliteStore:
             return SqliteStore.open(Path(self.folder.name) / "s.db", self.clock, options)
@@ -108,7 +112,7 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def both(self, work: Callable[[Any], Any]) -> Any:
-        """What `work` comes to on both: a value or the kind of refusal."""
+        """What `work` comes to on both, a value or the kind of refusal; SQLite through the handle whose turn it is."""
 
         async def tried(store: Store) -> Any:
             try:
@@ -116,7 +120,7 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
             except Problem as problem:
                 return type(problem), problem.meta, getattr(problem, "claim", "")
 
-        expected, found = self.run(tried(self.model)), self.run(tried(self.store))
+        expected, found = self.run(tried(self.model)), self.run(tried(self.stores[self.turn]))
         assert found == expected
         return expected
 
@@ -173,23 +177,35 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
         self.clock.at += ms
 
     @rule()
+    def take_turns(self) -> None:
+        """The other handle goes on."""
+        self.turn = 1 - self.turn
+
+    @rule()
     def reopen(self) -> None:
         """Nothing is lost with the process."""
-        self.run(self.store.close())
-        self.store = self.opened()
+        self.run(self.stores[self.turn].close())
+        self.stores[self.turn] = self.opened()
 
     @invariant()
     def agree(self) -> None:
-        """All records, all marks, all rows."""
+        """All records, all names, all marks, through both handles."""
         addresses = list(cast("Any", self.model)._records)
-        self.both(lambda s: s.load(addresses))
+        for _ in self.stores:
+            self.turn = 1 - self.turn
+            self.both(lambda s: s.load(addresses))
+            for name in CLAIMS:
+                type = "user" if "user" in name else "work_item" if "item" in name else "conversation"
+                query = Query(name="claimed", org="", type=type, claim=name)
+                self.both(lambda s, query=query: s.find(query))
         self.both(lambda s: s.last_position())
         for key in "123":
             self.both(lambda s, key=key: s.mark("s", A, key))
 
     def teardown(self) -> None:
         """Close what was opened."""
-        self.run(self.store.close())
+        for store in self.stores:
+            self.run(store.close())
         self.runner.close()
         self.folder.cleanup()
 

@@ -25,7 +25,8 @@ def said(process: subprocess.Popen[bytes], lines: int) -> list[Ack]:
     assert process.stdout is not None
     out = b"".join(process.stdout.readline() for _ in range(lines))
     process.kill()
-    rest, _ = process.communicate()
+    rest = process.stdout.read()
+    process.wait()
     whole = (out + rest).rpartition(b"\n")[0].decode().splitlines()
     assert len(whole) >= lines, "the writer ended by itself"
     return [Ack(id, int(rev), int(position)) for id, rev, position in (line.split() for line in whole)]
@@ -35,15 +36,19 @@ def said(process: subprocess.Popen[bytes], lines: int) -> list[Ack]:
 async def test_a_killed_writer_loses_nothing_it_was_told(tmp_path: Path, seed: int) -> None:
     acks: list[Ack] = []
     for life in "ab":
-        acks += said(started(tmp_path / "s.db", life), random.Random(f"{seed}{life}").randrange(1, 1500))
+        with started(tmp_path / "s.db", life) as process:
+            acks += said(process, random.Random(f"{seed}{life}").randrange(1, 1500))
         assert await faults(tmp_path / "s.db", acks, A) == []
 
 
 async def test_one_of_two_writers_is_killed_and_the_other_goes_on(tmp_path: Path) -> None:
     """Two processes on one file, as when an old server is still there while the new one starts."""
     path = tmp_path / "s.db"
-    one, two = started(path, "a"), started(path, "b")
-    acks = said(one, 200)
-    acks += said(two, 400)
+    with started(path, "a") as one, started(path, "b") as two:
+        try:
+            acks = said(one, 200) + said(two, 400)
+        finally:
+            one.kill()
+            two.kill()
     assert await faults(path, acks, A) == []
     assert {a.id[0] for a in acks} == {"a", "b"}

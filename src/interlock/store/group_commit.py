@@ -19,6 +19,7 @@ from interlock.domain.log import Row
 from interlock.ports import Clock
 from interlock.store.sqlite_apply import UNFIT, Applier, Prepared
 from interlock.store.waiting import WaitingRoom
+from interlock.store.watch import Watch
 
 EXPIRE_EVERY = 1000
 """Decisions between two clearings of marks whose time has passed, and how many such marks one clearing takes."""
@@ -45,6 +46,7 @@ class GroupCommit:
         connection: apsw.Connection,
         sql: dict[str, str],
         clock: Clock,
+        watch: Watch,
         committed: Committed,
         *,
         batch_max: int,
@@ -58,6 +60,7 @@ class GroupCommit:
         self._applier = Applier(connection, sql)
         self._expire = sql["expire_marks"]
         self._clock = clock
+        self._watch = watch
         self._committed = committed
         self._batch_max = batch_max
         self._busy_timeout_ms = round(busy_timeout_s * 1000)
@@ -121,14 +124,18 @@ class GroupCommit:
         failure: Unavailable | None = Unavailable("The store stopped; whether this was written is not known.")
         try:
             await self._begin()
+            self._watch.begun()
             if self._apply(batch):
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._execute, "COMMIT")
+                self._watch.ended(committed=True)
             else:
                 self._execute("ROLLBACK")
+                self._watch.ended(committed=False)
             failure = None
             self._announce(batch)
         except apsw.Error as error:
             self._abandon()
+            self._watch.ended(committed=False)
             failure = _unavailable(error)
         finally:
             for waiting in batch:

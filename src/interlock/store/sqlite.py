@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import apsw
 import msgspec
@@ -21,11 +21,12 @@ from interlock.domain.log import Row, decode_row
 from interlock.domain.record import Address, Record
 from interlock.ports import Clock, Commit, Mark, Query
 from interlock.store import statements
-from interlock.store.cache import RecordCache
+from interlock.store.cache import UNKNOWN, RecordCache, Unknown
 from interlock.store.group_commit import GroupCommit
 from interlock.store.migrations import migrate
 from interlock.store.sqlite_apply import Prepared, prepare
 from interlock.store.sqlite_queries import Questions
+from interlock.store.watch import Watch
 
 CHANGES_INLINE_MAX = 500
 """Rows of the log that are read on the event loop's thread; more go to the scanning thread."""
@@ -72,11 +73,10 @@ class SqliteStore:
         self._clock = clock
         with _READS:
             self._write = self._connect()
-            self._write.execute("PRAGMA journal_mode = WAL")
-            self._write.set_busy_timeout(round(options.busy_timeout_s * 1000))
+            _use_wal(self._write)
             self.schema = migrate(self._write, clock.now())
             self._write.set_busy_timeout(0)
-            self._read = self._connect(reads=True)
+            self._read = self._connect()
             self._read.execute("PRAGMA query_only = ON")
         self._read_execute: Callable[..., Any] = self._read.cursor().execute
         self._load = self._sql["load"]
@@ -86,9 +86,10 @@ class SqliteStore:
         self._since_checkpoint = 0
         self._idle: asyncio.TimerHandle | None = None
         self._checkpointing: asyncio.Future[None] | None = None
+        self._watch = Watch(path, self._cache.clear)
         self._group = GroupCommit(
-            self._write, self._sql, clock, self._committed, batch_max=options.batch_max, intake_max=options.intake_max,
-            waiting_max=options.waiting_max, busy_timeout_s=options.busy_timeout_s,
+            self._write, self._sql, clock, self._watch, self._committed, batch_max=options.batch_max,
+            intake_max=options.intake_max, waiting_max=options.waiting_max, busy_timeout_s=options.busy_timeout_s,
             checkpoint_pages=options.checkpoint_pages,
         )  # fmt: skip
 
@@ -108,6 +109,11 @@ class SqliteStore:
 
     async def load(self, addresses: Sequence[Address]) -> list[Record | None]:
         """The current versions, all of one moment, in the order asked; `None` where there is none."""
+        if self._watch.alone():
+            get = self._cache.get
+            found = [get(address) for address in addresses]
+            if UNKNOWN not in found:
+                return cast("list[Record | None]", found)
         if len(addresses) == 1:
             return [self._load_one(addresses[0])]
         with _READS:
@@ -120,10 +126,15 @@ class SqliteStore:
     def _load_one(self, address: Address) -> Record | None:
         with _READS:
             found = self._read_execute(self._load, address).fetchall()
-        return self._cache.record(*address, *found[0]) if found else None
+        if found:
+            return self._cache.record(*address, *found[0])
+        self._cache.keep(address, None, None)
+        return None
 
     async def find(self, query: Query) -> list[Record]:
         """The answers to a named query."""
+        if query.name == "claimed" and query.limit and not query.offset:
+            return self._claimed(query)
         with _READS:
             if query.name == "out_of_step":
                 found = await self._in_scan_thread(lambda c: Questions(c, self._sql).ask(query))
@@ -131,6 +142,24 @@ class SqliteStore:
                 found = self._questions.ask(query)
         record = self._cache.record
         return [record(*row) for row in found]
+
+    def _claimed(self, query: Query) -> list[Record]:
+        """Who holds a unique name: asked at every step of routing, and mostly known."""
+        alone = self._watch.alone()
+        holder = self._cache.holder(query.claim) if alone else UNKNOWN
+        if isinstance(holder, Unknown):
+            with _READS:
+                found = self._questions.holder(query.claim)
+            holder = Address(*found[0][:3]) if found else None
+            if found:
+                self._cache.record(*found[0])
+            self._cache.hold(query.claim, holder)
+        if holder is None or holder.type != query.type or query.org not in ("", holder.org):
+            return []
+        record = self._cache.get(holder)
+        if isinstance(record, Unknown):
+            record = self._load_one(holder)
+        return [record] if record is not None else []
 
     async def commit(self, commit: Commit) -> Row | None:
         """All of it or nothing, durable when it answers; see the port."""
@@ -199,12 +228,14 @@ class SqliteStore:
         if self._checkpointing is not None:
             await asyncio.wait([self._checkpointing])
         self._scan_thread.shutdown(wait=True)
+        self._watch.close()
         for connection in (self._scan, self._read, self._write):
             if connection is not None:
                 connection.close()
 
-    def _connect(self, *, reads: bool = False) -> apsw.Connection:
+    def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.path, vfs=self._options.vfs)
+        connection.set_busy_timeout(round(self._options.busy_timeout_s * 1000))
         for pragma in (
             f"synchronous = {self._options.synchronous}",
             "wal_autocheckpoint = 0",  # the group commit does it, after the answers
@@ -214,22 +245,27 @@ class SqliteStore:
             "trusted_schema = OFF",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        if reads:
-            connection.set_busy_timeout(1000)
+        # With partial indexes SQLite plans a statement anew for each binding, at 8 times its cost, unless told not to.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         return connection
 
     async def _in_scan_thread(self, read: Callable[[apsw.Connection], Any]) -> Any:
         def run() -> Any:
             if self._scan is None:
-                self._scan = self._connect(reads=True)
+                self._scan = self._connect()
             return read(self._scan)
 
         return await asyncio.get_running_loop().run_in_executor(self._scan_thread, run)
 
     def _committed(self, batch: Sequence[Prepared], rows: Sequence[Row]) -> None:
+        cache = self._cache
         for prepared in batch:
             for move in prepared.moves:
-                self._cache.keep(move.address, move.after, move.index)
+                cache.keep(move.address, move.after, move.index)
+            for name, _ in prepared.released:
+                cache.hold(name, None)
+            for name, holder in prepared.taken:
+                cache.hold(name, holder)
         self._since_checkpoint += len(batch)
         if self._since_checkpoint >= CHECKPOINT_AFTER and self._idle is None:
             self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._when_idle, self._group.written)
@@ -249,7 +285,7 @@ class SqliteStore:
     def _checkpoint(self) -> None:
         try:
             if self._scan is None:
-                self._scan = self._connect(reads=True)
+                self._scan = self._connect()
             self._scan.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error:
             return  # the next COMMIT that fills the log to its limit tries again
@@ -267,6 +303,19 @@ class _Reads:
 
 
 _READS = _Reads()
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Turn a new file to write-ahead logging. Two processes that do this at once get BUSY, whatever the time-out."""
+    for _ in range(20):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except apsw.BusyError:
+            connection.execute("BEGIN IMMEDIATE")  # waits for whoever is at it
+            connection.execute("ROLLBACK")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _rows(cursor: Any) -> list[Row]:

@@ -33,7 +33,10 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A commit with everything encoded, so that the batch runs statements and nothing else."""
+    """A commit with everything encoded, so that the batch runs statements and nothing else.
+
+    `single`: only its first statement can be refused, so it needs no savepoint to be undone.
+    """
 
     moves: tuple[Move, ...]
     released: list[Held]
@@ -41,6 +44,7 @@ class Prepared(msgspec.Struct, frozen=True):
     marks: tuple[Mark, ...]
     entry: Entry | None
     body: bytes
+    single: bool = False
 
 
 def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
@@ -57,7 +61,8 @@ def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
     changes = entry.changes
     aligned = len(changes) == len(commit.writes)
     moves = tuple(_move(write, changes[n] if aligned else None, index_of) for n, write in enumerate(commit.writes))
-    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry))
+    single = len(moves) <= 1 and not taken and not commit.marks and 0 <= entry.at < 1 << 63
+    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry), single)
 
 
 def _move(write: Write, change: ChangeSet | None, index_of: Callable[[Record], Index]) -> Move:
@@ -92,24 +97,30 @@ class Applier:
 
         Values that SQLite cannot take (`ValueError`, `TypeError`, `OverflowError`) are refused in the same way.
         """
-        execute = self._execute
-        execute("SAVEPOINT decision")
+        if prepared.single:
+            return self._write(prepared, position, now)
+        self._execute("SAVEPOINT decision")
         try:
-            for move in prepared.moves:
-                self._move(move)
-            if prepared.released or prepared.taken:
-                self._claims(prepared)
-            for mark in prepared.marks:
-                self._mark(mark, now)
-            entry = prepared.entry
-            if entry is not None:
-                execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body))
+            row = self._write(prepared, position, now)
         except (Conflict, *UNFIT):
-            execute("ROLLBACK TO decision")
-            execute("RELEASE decision")
+            self._execute("ROLLBACK TO decision")
+            self._execute("RELEASE decision")
             raise
-        execute("RELEASE decision")
-        return entry.at_position(position) if entry is not None else None
+        self._execute("RELEASE decision")
+        return row
+
+    def _write(self, prepared: Prepared, position: int, now: int) -> Row | None:
+        for move in prepared.moves:
+            self._move(move)
+        if prepared.released or prepared.taken:
+            self._claims(prepared)
+        for mark in prepared.marks:
+            self._mark(mark, now)
+        entry = prepared.entry
+        if entry is None:
+            return None
+        self._execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body))
+        return entry.at_position(position)
 
     def _move(self, move: Move) -> None:
         type, org, id = move.address

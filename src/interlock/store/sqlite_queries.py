@@ -31,6 +31,10 @@ class Questions:
         name = _VARIANTS[q.name](q) if q.name in _VARIANTS else q.name
         return self._rows(name, _bindings(q))
 
+    def holder(self, claim: str) -> list[Found]:
+        """The record that holds a unique name, whatever its type and org."""
+        return self._rows("holder", (claim,))
+
     def _rows(self, name: str, bindings: dict[str, Any] | tuple[Any, ...]) -> list[Any]:
         return self._execute(self._sql[name], bindings).fetchall()
 

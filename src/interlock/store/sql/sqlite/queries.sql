@@ -189,6 +189,11 @@ SELECT r.type, r.org, r.id, r.rev, r.body
 FROM claim AS c CROSS JOIN record AS r INDEXED BY record_address ON r.type = c.type AND r.org = c.org AND r.id = c.id
 WHERE c.name = :claim AND c.type = :type AND (:org = '' OR c.org = :org) LIMIT :limit OFFSET :offset
 
+-- name: holder
+SELECT r.type, r.org, r.id, r.rev, r.body
+FROM claim AS c CROSS JOIN record AS r INDEXED BY record_address ON r.type = c.type AND r.org = c.org AND r.id = c.id
+WHERE c.name = ?
+
 -- name: orgs
 SELECT type, org, id, rev, body FROM record INDEXED BY record_address
 WHERE type = 'org' ORDER BY org, id LIMIT :limit OFFSET :offset
