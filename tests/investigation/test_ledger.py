@@ -90,7 +90,13 @@ class Story:
         self.c = decision.after("conversation")
         shift = reckon(
             WorkSession(
-                id="s" * 24, org=ORG, user=ANA, status="available", queues=(PRICES.id,), limits=Capacity(total=5)
+                id="s" * 24,
+                org=ORG,
+                user=ANA,
+                status="available",
+                routing_settings="t" * 24,
+                queues=(PRICES.id,),
+                limits=Capacity(total=5),
             )
         )
         self.session = self.book.write(Why(direction="person", kind="change"), None, shift, PERSON)

@@ -8,7 +8,7 @@ context: per (site, epoch) the highest dot taken in.
 Two operations, and the whole safety of the product is in the difference between them:
 
     merge(a, b)      copies meet. Mints nothing, retires nothing that the other side had not already retired.
-    intend(a, …)     somebody decided. The only place where an intent is retired, and only one that the decision had seen.
+    intend(a, …)     somebody decided. The only place where intents are retired, and only those the decision had seen.
 
 Two live intents are kept, not settled: `resolve` folds them for showing by one versioned table, and writing the winner
 back as a new intent would bring superseded values to life again.
@@ -120,7 +120,7 @@ class State(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, Generic[T], frozen=True):
-    """What a state means: the value in force, the intent behind it, and the concurrent intents that lost, strongest first."""
+    """What a state means: the value in force, the intent behind it, the concurrent ones that lost, strongest first."""
 
     value: T
     winner: Intent[T] | None
@@ -128,7 +128,7 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where and by whom an intent is being made: the site and its epoch, the author, the version it will stand in, the time (ms)."""
+    """Where and by whom an intent is made: site and epoch, the author, the version it will stand in, the time (ms)."""
 
     site: Site
     epoch: int
@@ -193,7 +193,7 @@ def strength(intent: Intent[T]) -> tuple[int, bool, int, int]:
 
 
 def resolve(state: State[T], initial: T) -> Outcome[T]:
-    """What concurrent intents mean together: the strongest one; a person's or rule's queue stays as context of an assignment."""
+    """What concurrent intents mean together: the strongest one; a queue stays as context of an assignment."""
     if not state.slots:
         return Outcome(initial, None, ())
     winner, *losers = sorted(state.slots, key=strength, reverse=True)
@@ -286,6 +286,15 @@ def shape(unit: Unit) -> tuple[str, tuple[str, ...], str | None, bool]:
             return "assigned", users, queue, external
         case Done(users, queue, external):
             return "done", users, queue, external
+
+
+def takes_up(before: Unit, after: Unit) -> bool:
+    """Whether this wish means that the case is worked on again, so that its call or chat can no longer count as over.
+
+    An assignment always does (`assign` and `accept` lead to `assigned`, from wrap-up too). So does a way to a queue
+    or to `ivr`, unless the case stands there already: an abandoned item told to wait where it waits stays so.
+    """
+    return isinstance(after, Assigned) or (not isinstance(after, Done) and after != before)
 
 
 def valid(unit: Unit) -> bool:

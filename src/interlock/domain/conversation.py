@@ -1,4 +1,4 @@
-"""The conversation: what everybody sees. Its status, queue and users are projections of the coupled unit, never written by hand."""
+"""The conversation: what everybody sees. Status, queue and users are projections of the unit, never written by hand."""
 
 from __future__ import annotations
 
@@ -60,7 +60,12 @@ class Conversation(Record, frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/conversations/"
     NOUN: ClassVar[str] = "conversation"
     RELATIONS: ClassVar[Mapping[str, str]] = {
-        "org": "org", "customer": "customer", "brand": "brand", "queue": "queue", "created_by": "user", "modified_by": "user",
+        "org": "org",
+        "customer": "customer",
+        "brand": "brand",
+        "queue": "queue",
+        "created_by": "user",
+        "modified_by": "user",
     }
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev"})
 
@@ -223,12 +228,13 @@ def check(said: Shared) -> None:
     if said.status == "done" and plans_wake:
         raise InvalidCombination(
             "A done conversation is not snoozed; send either status done or a scheduled snooze.",
-            pointer="/snooze", fields=["status", "snooze"],
+            pointer="/snooze",
+            fields=["status", "snooze"],
         )
 
 
 def create(c: Conversation, said: Shared, moment: Moment) -> Decision:
-    """A new conversation with what its creator said of status, queue and users as its first intent, if they said anything."""
+    """A new conversation; what its creator said of status, queue and users, if anything, is its first intent."""
     check(said)
     coupled = _couple(c, said, moment, rev=1)
     made = show(c.with_(coupled=coupled, snooze=_snooze(said, None)), 1, moment.now).with_(reopen_count=0)
@@ -257,7 +263,7 @@ def update(
     check(said)
     if basis is not None and not said.silent and basis < c.unit_rev:
         raise StaleBasis(
-            "The assignment, queue or status changed after the rev this write is based on. Read it again and decide anew.",
+            "The assignment, queue or status changed after the rev this write rests on. Read it again and decide anew.",
             currentRev=c.rev,
             givenRev=basis,
             unitRev=c.unit_rev,
@@ -307,12 +313,26 @@ def _couple(c: Conversation, said: Shared, moment: Moment, *, rev: int) -> Coupl
     value = wanted(c, said)
     if value is not None and not (rev == 1 and value == unit.NOTHING):
         coupled = msgspec.structs.replace(coupled, unit=unit.intend(coupled.unit, origin, value, coupled.unit.ctx))
-    if said.ended is not msgspec.UNSET:
-        coupled = msgspec.structs.replace(coupled, ended=unit.intend(coupled.ended, origin, said.ended, coupled.ended.ctx))
+    ended = said.ended
+    if ended is msgspec.UNSET and c.coupled.is_ended and value is not None and _takes_up(c, said, value):
+        ended = False
+    if ended is not msgspec.UNSET:
+        coupled = msgspec.structs.replace(coupled, ended=unit.intend(coupled.ended, origin, ended, coupled.ended.ctx))
     pause = _wants_pause(said)
     if pause is not None and pause != coupled.is_paused:
-        coupled = msgspec.structs.replace(coupled, paused=unit.intend(coupled.paused, origin, pause, coupled.paused.ctx))
+        coupled = msgspec.structs.replace(
+            coupled, paused=unit.intend(coupled.paused, origin, pause, coupled.paused.ctx)
+        )
     return coupled
+
+
+def _takes_up(c: Conversation, said: Shared, value: Unit) -> bool:
+    """Whether this write puts a case whose call is over back to work: it names users or a queue, or opens a done one.
+
+    To say `open` of an open conversation is not that: its item stays in wrap-up.
+    """
+    names = said.users is not msgspec.UNSET or said.queue is not msgspec.UNSET or c.status == "done"
+    return names and unit.takes_up(c.coupled.outcome.value, value)
 
 
 def _wants_pause(said: Shared) -> bool | None:
@@ -326,7 +346,9 @@ def _wants_pause(said: Shared) -> bool | None:
 def wake(c: Conversation, moment: Moment, code: str) -> Decision:
     """The end of a snooze whose time has come."""
     elapsed = Snooze(c.snooze.wake_at if c.snooze else None, "elapsed")
-    return update(c, {"snooze": elapsed}, Shared(snooze=elapsed), moment, basis=c.rev, reasons=(Reason("PAUSE_WORK_ITEM", code),))
+    return update(
+        c, {"snooze": elapsed}, Shared(snooze=elapsed), moment, basis=c.rev, reasons=(Reason("PAUSE_WORK_ITEM", code),)
+    )
 
 
 def reopened(c: Conversation) -> Unit:

@@ -1,4 +1,4 @@
-"""The commands of a work item's life: what each asks of the unit, and the decision it makes. The table is in `work_item.py`.
+"""The commands of a work item's life: what each asks of the unit, and its decision. The table is in `work_item.py`.
 
 Every function takes the case as read, checks the table and its own guard, and answers with a decision or raises. An
 offer and its expiry ask nothing of the unit: offers are routing's own, so ringing never touches the conversation.
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.domain import agent, reservation
+from interlock.domain import agent, reservation, routing
 from interlock.domain import assignment as unit
 from interlock.domain.agent import Held, Status, WorkSession
 from interlock.domain.assignment import NOTHING, Assigned, Coupled, Done, Queued, Unit
@@ -22,9 +22,6 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Case, Manner, settle
 from interlock.domain.timers import Timer
 from interlock.domain.work_item import Command, QueuePass, WorkItem, permit
-
-_TAKES_UP_AGAIN = frozenset({"enter", "leave", "un-assign", "assign", "accept"})
-"""Commands after which somebody works (or waits to work) on the case again, so that it can no longer be over."""
 
 
 def begin(
@@ -88,14 +85,14 @@ def enter(
         raise Refused(f"Agents may not transfer into {target.name}.", pointer="/queue")
     left = "transferred" if item.status in ("queued", "routed") else "dequeued"
     manner = msgspec.structs.replace(manner, left=left)
-    return _wish("enter", case, Queued(queue, external), moment, manner, (reason,), why)
+    return _wish(case, Queued(queue, external), moment, manner, (reason,), why)
 
 
 def leave(case: Case, moment: Moment, manner: Manner) -> Decision:
     """Out of every queue, back to `ivr`; the rules will run again."""
     permit("leave", case.item.status, pointer="/queue")
     reason = Reason("DEQUEUE_WORK_ITEM", "QUEUE_CLEARED")
-    return _wish("leave", case, NOTHING, moment, msgspec.structs.replace(manner, left="left"), (reason,))
+    return _wish(case, NOTHING, moment, msgspec.structs.replace(manner, left="left"), (reason,))
 
 
 def assign(
@@ -107,30 +104,40 @@ def assign(
     keep_queue: bool = True,
     reasons: tuple[Reason, ...] = (),
 ) -> Decision:
-    """Straight to somebody, signed in or not, over the limit if need be. The queue stays as context unless it is cleared."""
+    """Straight to somebody, signed in or not, over the limit if need be. The queue stays as context unless cleared."""
     item = case.item
     permit("assign", item.status, pointer="/assignedTo")
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
     value = Assigned(users, queue if keep_queue else None, external and keep_queue)
-    reason = Reason("DEQUEUE_WORK_ITEM", "ASSIGNED_DIRECTLY", {"queue": item.queue, "pass": item.pass_})
-    return _wish("assign", case, value, moment, manner, (*reasons, reason))
+    if item.status in ("queued", "routed"):
+        reasons = (
+            *reasons,
+            Reason("DEQUEUE_WORK_ITEM", "ASSIGNED_DIRECTLY", {"queue": item.queue, "pass": item.pass_}),
+        )
+    return _wish(case, value, moment, manner, reasons)
 
 
 def unassign(
     case: Case, moment: Moment, manner: Manner, *, code: str = "REQUEUED_UNASSIGNED", command: Command = "un-assign"
 ) -> Decision:
-    """Away from its owner: a fresh pass in the queue it came from, or `ivr` if it never had one."""
+    """Away from its owner: a fresh pass in the queue it came from, or `ivr` if it has none.
+
+    With `command` `sign-out` nobody wished anything: an offer goes back and keeps its place, and where the table has no
+    step nothing is recorded as an intent, which would take the place of the one that somebody did make.
+    """
     item = case.item
     cell = permit(command, item.status, pointer="/assignedTo")
+    if command == "sign-out" and item.status == "routed":
+        return rescind(case, moment, "the agent signed out")
+    if not cell.next and command == "sign-out":
+        return noop(case, moment, f"signing out changes nothing in {item.status}")
     if not cell.next:
-        return _wish(command, case, item.coupled.outcome.value, moment, manner, ())
+        return _wish(case, item.coupled.outcome.value, moment, manner, ())
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
-    back = queue or item.queue
-    value: Unit = Queued(back, external) if back else NOTHING
-    manner = msgspec.structs.replace(manner, left="requeued", fresh_pass=bool(back))
-    return _wish(
-        command, case, value, moment, manner, (Reason("QUEUE_WORK_ITEM", code, {"queue": back}),) if back else ()
-    )
+    value: Unit = Queued(queue, external) if queue else NOTHING
+    manner = msgspec.structs.replace(manner, left="requeued", fresh_pass=bool(queue))
+    reasons = (Reason("QUEUE_WORK_ITEM", code, {"queue": queue}),) if queue else ()
+    return _wish(case, value, moment, manner, reasons)
 
 
 def complete(case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_COMPLETED") -> Decision:
@@ -141,7 +148,7 @@ def complete(case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_CO
     if not cell.next:
         return noop(case, moment, "already completed")
     manner = msgspec.structs.replace(manner, left="completed")
-    return _wish("complete", case, Done(users, queue, external), moment, manner, (Reason("COMPLETE_WORK_ITEM", code),))
+    return _wish(case, Done(users, queue, external), moment, manner, (Reason("COMPLETE_WORK_ITEM", code),))
 
 
 def wrap_up(case: Case, moment: Moment, manner: Manner, *, resume: bool = False) -> Decision:
@@ -166,14 +173,21 @@ def pause(case: Case, moment: Moment, manner: Manner, *, wake: bool = False) -> 
 def offer(
     case: Case, user: str, moment: Moment, *, expires_at: int, strategy: str = "", why: Why | None = None
 ) -> Decision:
-    """To one agent, until a time. The weight is reserved; nothing is said to the conversation."""
+    """To one agent, until a time. The weight is reserved; nothing is said to the conversation.
+
+    Refused unless the agent is eligible. To have declined this pass before hinders only a round's own choice, not a
+    supervisor who asks again.
+    """
     item, now = case.item, moment.now
     permit("offer", item.status, pointer="/routed/to")
     session = case.sessions.get(user)
     if item.paused or item.external_queue:
         raise Refused("A paused item, or one in an external queue, is not offered.", pointer="/routed/to")
-    if session is None or session.signed_out_at:
-        raise Refused(f"User {user} is not signed in.", pointer="/routed/to")
+    if session is None:
+        raise Refused(f"User {user} is not signed in.", pointer="/routed/to", reason="NOT_SIGNED_IN")
+    unfit = routing.ineligible(item, case.pass_, session)
+    if unfit and unfit != "DECLINED_BEFORE":
+        raise Refused(f"User {user} cannot be offered this item: {unfit}.", pointer="/routed/to", reason=unfit)
     made = Reservation(
         id=moment.fresh(),
         org=item.org,
@@ -215,12 +229,15 @@ def offer(
 
 
 def auto_assign(case: Case, user: str, moment: Moment, *, why: Why) -> Decision:
-    """Assigned at once, where the org asks for no acceptance: routing's own intent, of the class rule."""
+    """Assigned at once, where the org asks for no acceptance: routing's own intent, guarded as an offer is."""
     item = case.item
+    permit("offer", item.status)
+    if item.paused or item.external_queue:
+        raise Refused("A paused item, or one in an external queue, is not given to anybody by routing.")
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
     reason = Reason("ROUTE_WORK_ITEM", "AUTO_ASSIGNED", {"user": user})
     manner = Manner(left="accepted")
-    return _wish("assign", case, Assigned((user,), queue, external), moment, manner, (reason,), why)
+    return _wish(case, Assigned((user,), queue, external), moment, manner, (reason,), why)
 
 
 def accept(case: Case, user: str, moment: Moment, manner: Manner) -> Decision:
@@ -246,7 +263,7 @@ def accept(case: Case, user: str, moment: Moment, manner: Manner) -> Decision:
     users = (user, *(u for u in others if u != user))
     manner = msgspec.structs.replace(manner, left="accepted", answer="accepted", accepted_by=user)
     reason = Reason("ROUTE_WORK_ITEM", code, {"user": user, "reservation": case.offer.id if case.offer else None})
-    return _wish("accept", case, Assigned(users, queue, external), moment, manner, (reason,))
+    return _wish(case, Assigned(users, queue, external), moment, manner, (reason,))
 
 
 def _claimable(case: Case, user: str) -> None:
@@ -276,8 +293,10 @@ def expire(case: Case, moment: Moment, silent: Status | None) -> Decision:
     """Nobody answered in time: the item keeps its place, and the silent agent gets the status `silent`."""
     cell = permit("expire", case.item.status, pointer="/routed/timedout")
     offer = case.offer
-    if not cell.next or offer is None or moment.now < offer.expires_at:
-        return noop(case, moment, "no offer is overdue")
+    if not cell.next or offer is None:
+        return noop(case, moment, "no offer is pending")
+    if moment.now < offer.expires_at:
+        raise Refused("The offer still has time.", pointer="/routed/timedout", expiresAt=offer.expires_at)
     manner = Manner(answer="timed-out", reason="no answer in time")
     decision = _end_offer("expire", case, moment, manner, Reason("ROUTE_WORK_ITEM", "TIMED_OUT", {"user": offer.user}))
     session = case.sessions.get(offer.user)
@@ -333,19 +352,13 @@ def based_on(c: Conversation | None, seen: int | None) -> None:
 
 
 def _wish(
-    command: str,
-    case: Case,
-    value: Unit,
-    moment: Moment,
-    manner: Manner,
-    reasons: tuple[Reason, ...],
-    why: Why | None = None,
+    case: Case, value: Unit, moment: Moment, manner: Manner, reasons: tuple[Reason, ...], why: Why | None = None
 ) -> Decision:
     item = case.item
     origin = _origin(case, moment)
     wished = unit.intend(item.coupled.unit, origin, value, item.coupled.unit.ctx)
     coupled = msgspec.structs.replace(item.coupled, unit=wished)
-    if command in _TAKES_UP_AGAIN and item.coupled.is_ended:
+    if item.coupled.is_ended and unit.takes_up(item.coupled.outcome.value, value):
         coupled = msgspec.structs.replace(coupled, ended=_register(case, coupled.ended, False, moment))
     return _decide(case, coupled, moment, manner, reasons, why)
 

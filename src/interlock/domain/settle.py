@@ -71,7 +71,7 @@ class _Draft:
         self.passes[after.id] = self.pass_ = after
 
     def writes(self, by_hand: bool) -> tuple[Write, ...]:
-        """Every record that differs from what was read, the item first; nothing at all if the item itself does not differ."""
+        """Every record that differs from what was read, the item first."""
         case, now = self.case, self.now
         pairs: list[tuple[Record | None, Record]] = [(case.item, case.item.with_(**self.item))]
         pairs += [(case.pass_ if p.id == case.pass_.id else None, p) for p in self.passes.values()]
@@ -102,9 +102,13 @@ def settle(case: Case, coupled: Coupled, moment: Moment, manner: Manner) -> tupl
     if new[0] == "queued" and moves:
         _enter_queue(d, new[2] or "", new[3], manner)
     pending = d.offer is not None and d.offer.state == "pending"
-    _phase(d, coupled, status_of(coupled, pending))
+    owner = new[1][0] if new[0] == "assigned" else None
+    _phase(d, coupled, status_of(coupled, pending), handover=owner != item.assigned_to)
     _pausing(d, paused)
-    _carry(d, new[1][0] if new[0] == "assigned" else None, new, paused, manner)
+    if new[0] == "done":
+        _hand_in(d, new[1][0] if new[1] else None)
+    else:
+        _carry(d, owner, new, paused, manner)
     by_hand = moment.by.actor.cls == "person"
     if d.item and manner.seen is not None and manner.seen > item.resource_rev:
         d.item["resource_rev"] = manner.seen
@@ -127,14 +131,18 @@ def _end_offer(d: _Draft, manner: Manner, *, gone: bool) -> None:
     session = d.sessions.get(offer.user)
     if session is not None:
         freed = agent.release(session, offer.work_item)
-        d.sessions[offer.user] = freed.with_(pending_reservation=None) if freed.pending_reservation == offer.id else freed
+        d.sessions[offer.user] = (
+            freed.with_(pending_reservation=None) if freed.pending_reservation == offer.id else freed
+        )
 
 
 def _leave_queue(d: _Draft, manner: Manner) -> None:
     p = d.pass_
     passed = max(0, d.now - (p.entered_queue_at if p.entered_queue_at is not None else d.now))
     accepted = d.now if manner.left == "accepted" else None
-    closed = p.with_(left_at=d.now, left_because=manner.left, queue_time=passed, queue_business_time=passed, accepted_at=accepted)
+    closed = p.with_(
+        left_at=d.now, left_because=manner.left, queue_time=passed, queue_business_time=passed, accepted_at=accepted
+    )
     d.keep_pass(closed)
     d.item["last_revision"] = closed.head
 
@@ -142,21 +150,33 @@ def _leave_queue(d: _Draft, manner: Manner) -> None:
 def _enter_queue(d: _Draft, queue: str, external: bool, manner: Manner) -> None:
     item, now = d.case.item, d.now
     entered: dict[str, Any] = {
-        "entered_queue_at": now, "queue": None if external else queue, "rule": manner.rule,
+        "entered_queue_at": now,
+        "queue": None if external else queue,
+        "rule": manner.rule,
         "external_queue": queue if external else None,
     }
     if d.pass_.entered_queue_at is None:
         opened = d.pass_.with_(**entered)
     else:
         opened = QueuePass(
-            id=d.moment.fresh(), org=item.org, number=d.pass_.number + 1, work_item=item.id,
-            created_at=now, updated_at=now, modified_at=now, **entered,
+            id=d.moment.fresh(),
+            org=item.org,
+            number=d.pass_.number + 1,
+            work_item=item.id,
+            created_at=now,
+            updated_at=now,
+            modified_at=now,
+            **entered,
         )
     d.keep_pass(opened)
     target = d.case.queues.get(queue)
     d.item |= {
-        "queue": None if external else queue, "external_queue": queue if external else None, "rule": manner.rule,
-        "queued_count": item.queued_count + 1, "pass_": opened.id, "last_revision": opened.head,
+        "queue": None if external else queue,
+        "external_queue": queue if external else None,
+        "rule": manner.rule,
+        "queued_count": item.queued_count + 1,
+        "pass_": opened.id,
+        "last_revision": opened.head,
     }
     if target is not None:
         d.item |= {"priority": target.priority, "item_size": target.item_size}
@@ -169,7 +189,7 @@ def _enter_queue(d: _Draft, queue: str, external: bool, manner: Manner) -> None:
 _TIMER_OF = {"ivr": "ivr", "assigned": "handle", "wrap-up": "wrap_up"}
 
 
-def _phase(d: _Draft, coupled: Coupled, status: str) -> None:
+def _phase(d: _Draft, coupled: Coupled, status: str, *, handover: bool) -> None:
     item, now = d.case.item, d.now
     if status != item.status:
         d.item["status"] = status
@@ -180,7 +200,15 @@ def _phase(d: _Draft, coupled: Coupled, status: str) -> None:
                 d.item[timer] = after
         if status == "completed":
             d.item["completed_at"] = now
-    if coupled.is_ended and not item.coupled.is_ended and item.status in ("ivr", "queued", "routed") and status != "completed":
+    elif status == "assigned" and handover:
+        # Another one's time begins: the sum goes on, and `entered_at` is when the present owner got it.
+        d.item["handle"] = timers.start(timers.stop(item.handle, now), now)
+    if (
+        coupled.is_ended
+        and not item.coupled.is_ended
+        and item.status in ("ivr", "queued", "routed")
+        and status != "completed"
+    ):
         _abandon(d)
 
 
@@ -204,25 +232,42 @@ def _pausing(d: _Draft, paused: bool) -> None:
         d.item |= {"paused_since_at": None, "paused_time": item.paused_time + max(0, d.now - since)}
 
 
-def _carry(d: _Draft, owner: str | None, new: tuple[str, tuple[str, ...], str | None, bool], paused: bool, manner: Manner) -> None:
+def _hand_in(d: _Draft, last: str | None) -> None:
+    """Completed: nobody carries it any more. Who had it stays named, if the wish that completed it names anybody."""
+    item = d.case.item
+    session = d.sessions.get(item.assigned_to or "")
+    if session is not None and item.is_open:
+        freed = agent.release(session, item.id)
+        d.sessions[session.user] = freed.with_(handled_item_count=freed.handled_item_count + 1)
+    if item.over_capacity:
+        d.item["over_capacity"] = False
+    if last != item.assigned_to:
+        d.item |= {"assigned_to": last, "accepted_by": None, "work_session": None, "team": None}
+
+
+def _carry(
+    d: _Draft, owner: str | None, new: tuple[str, tuple[str, ...], str | None, bool], paused: bool, manner: Manner
+) -> None:
     item, now = d.case.item, d.now
     changed = owner != item.assigned_to
-    if new[0] == "assigned" and new[2] and not new[3] and new[2] != d.item.get("queue", item.queue):
-        d.item["queue"] = new[2]
+    came_from = (None, new[2]) if new[3] else (new[2], None)
+    if new[0] == "assigned" and came_from != (item.queue, item.external_queue):
+        d.item |= {"queue": came_from[0], "external_queue": came_from[1]}
     if changed:
-        d.item["assigned_to"] = owner
-        d.item["accepted_by"] = manner.accepted_by
+        d.item |= {"assigned_to": owner, "accepted_by": manner.accepted_by, "over_capacity": False}
         if item.assigned_to and item.assigned_to in d.sessions:
-            gone = agent.release(d.sessions[item.assigned_to], item.id)
-            handled = gone.handled_item_count + (new[0] == "done")
-            d.sessions[item.assigned_to] = gone.with_(handled_item_count=handled)
-        if owner is None:
-            d.item |= {"work_session": None, "team": None, "over_capacity": False}
-    session = d.sessions.get(owner) if owner else None
-    if owner is None or not (changed or paused != item.paused):
+            d.sessions[item.assigned_to] = agent.release(d.sessions[item.assigned_to], item.id)
+    if owner is None:
+        if changed:
+            d.item |= {"work_session": None, "team": None}
         return
+    if not changed and paused == item.paused:
+        return
+    session = d.sessions.get(owner)
     weight, priority = d.item.get("item_size", item.item_size), d.item.get("priority", item.priority)
-    over = not paused and session is not None and bool(agent.room(session, weight, item.channel, priority, item=item.id))
+    over = (
+        not paused and session is not None and bool(agent.room(session, weight, item.channel, priority, item=item.id))
+    )
     d.item["over_capacity"] = over
     if changed and item.resource_first_assign_time is None:
         d.item["resource_first_assign_time"] = max(0, now - item.resource_created_at)

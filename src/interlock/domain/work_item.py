@@ -20,8 +20,21 @@ from interlock.domain.timers import Timer
 State = Literal["ivr", "queued", "routed", "assigned", "wrap-up", "completed"]
 STATES: tuple[State, ...] = ("ivr", "queued", "routed", "assigned", "wrap-up", "completed")
 Command = Literal[
-    "enter", "leave", "offer", "accept", "reject", "expire", "assign", "un-assign", "end", "wrap-up", "resume", "complete",
-    "pause", "wake", "sign-out",
+    "enter",
+    "leave",
+    "offer",
+    "accept",
+    "reject",
+    "expire",
+    "assign",
+    "un-assign",
+    "end",
+    "wrap-up",
+    "resume",
+    "complete",
+    "pause",
+    "wake",
+    "sign-out",
 ]
 LeftBecause = Literal["accepted", "dequeued", "transferred", "left", "requeued", "completed"]
 
@@ -38,7 +51,13 @@ class Cell(NamedTuple):
 
 
 _SAME, _RULE, _LATE = Cell(), Cell(refused=422), Cell(refused=409)
-_QUEUED, _IVR, _ASSIGNED, _WRAP_UP, _COMPLETED = Cell("queued"), Cell("ivr"), Cell("assigned"), Cell("wrap-up"), Cell("completed")
+_QUEUED, _IVR, _ASSIGNED, _WRAP_UP, _COMPLETED = (
+    Cell("queued"),
+    Cell("ivr"),
+    Cell("assigned"),
+    Cell("wrap-up"),
+    Cell("completed"),
+)
 _BACK = Cell("queued", otherwise="ivr")
 
 
@@ -64,7 +83,7 @@ TRANSITIONS: dict[Command, dict[State, Cell]] = {
     "wake":      _row(_IVR,      _QUEUED,       _SAME,          _ASSIGNED, _WRAP_UP,  _RULE),
     "sign-out":  _row(_SAME,     _SAME,         _QUEUED,        _BACK,     _SAME,     _SAME),
 }  # fmt: skip
-"""domain.md 3.3: what each command does in each state. Ours, except where the reference documents a step; there it agrees."""
+"""What each command does in each state. Ours, except where the reference documents a step; there it agrees."""
 
 
 def permit(command: Command, state: State, *, pointer: str = "") -> Cell:
@@ -73,7 +92,9 @@ def permit(command: Command, state: State, *, pointer: str = "") -> Cell:
     if cell.refused == 409:
         raise Conflict(f"The item is {state}; {command} came too late.", pointer=pointer, state=state, command=command)
     if cell.refused:
-        raise InvalidTransition(f"The item is {state}: {command} is not possible there.", pointer=pointer, state=state, command=command)
+        raise InvalidTransition(
+            f"The item is {state}: {command} is not possible there.", pointer=pointer, state=state, command=command
+        )
     return cell
 
 
@@ -102,7 +123,12 @@ class QueuePass(Record, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "work_item_revision"
     PATH: ClassVar[str] = "/v1/routing/work-item-revisions/"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "work_item": "work_item", "queue": "queue", "rule": "queue-rule"}
+    RELATIONS: ClassVar[Mapping[str, str]] = {
+        "org": "org",
+        "work_item": "work_item",
+        "queue": "queue",
+        "rule": "queue-rule",
+    }
 
     number: int = 1
     entered_queue_at: int | None = None
@@ -128,20 +154,35 @@ class QueuePass(Record, frozen=True, kw_only=True):
     def head(self) -> PassHead:
         """What the item shows of it."""
         return PassHead(
-            self.entered_queue_at, self.queue_time, self.queue_business_time, self.routed_at, self.accepted_at, self.external_queue
+            self.entered_queue_at,
+            self.queue_time,
+            self.queue_business_time,
+            self.routed_at,
+            self.accepted_at,
+            self.external_queue,
         )
 
 
 class WorkItem(Record, frozen=True, kw_only=True):
-    """Routing's record of one conversation. `resource_rev`: the conversation rev that the author of the last change had taken in."""
+    """Routing's record of one conversation. `resource_rev`: the conversation rev its last author had taken in."""
 
     TYPE: ClassVar[str] = "work_item"
     PATH: ClassVar[str] = "/v1/routing/work-items/"
     NOUN: ClassVar[str] = "work-item"
     RELATIONS: ClassVar[Mapping[str, str]] = {
-        "org": "org", "resource": "conversation", "pass_": "work_item_revision", "queue": "queue", "rule": "queue-rule",
-        "team": "team", "work_session": "work_session", "routed_to": "user", "routed_to_session": "work_session",
-        "assigned_to": "user", "accepted_by": "user", "modified_by": "user", "reservation": "reservation",
+        "org": "org",
+        "resource": "conversation",
+        "pass_": "work_item_revision",
+        "queue": "queue",
+        "rule": "queue-rule",
+        "team": "team",
+        "work_session": "work_session",
+        "routed_to": "user",
+        "routed_to_session": "work_session",
+        "assigned_to": "user",
+        "accepted_by": "user",
+        "modified_by": "user",
+        "reservation": "reservation",
     }
     NAMES: ClassVar[Mapping[str, str]] = {"pass_": "lastRevision"}
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority"})
@@ -193,8 +234,12 @@ class WorkItem(Record, frozen=True, kw_only=True):
         """By status, conversation, owner; those in a queue in routing order."""
         waits = self.status in ("queued", "routed")
         return Index(
-            state=self.status, parent=self.resource, queue=(self.queue or "") if waits else "", owner=self.assigned_to or "",
-            sort=waiting_order(self) if waits else "", mark=self.coupled.digest(),
+            state=self.status,
+            parent=self.resource,
+            queue=(self.queue or "") if waits else "",
+            owner=self.assigned_to or "",
+            sort=waiting_order(self) if waits else "",
+            mark=self.coupled.digest(),
         )
 
     def claims(self) -> tuple[str, ...]:
@@ -214,7 +259,7 @@ def open_item_claim(org: str, conversation: str) -> str:
 
 
 def waiting_order(item: WorkItem) -> str:
-    """Text that sorts waiting items: queue priority (1 first), conversation priority (5 first), longest wait. Ties go by id."""
+    """Sorts waiting items: queue priority (1 first), conversation priority (5 first), longest wait; then id."""
     entered = item.last_revision.entered_queue_at if item.last_revision else None
     return f"{item.priority:03d}{9 - item.resource_priority}{entered or 0:015d}"
 

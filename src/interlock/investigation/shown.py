@@ -41,7 +41,7 @@ def work_item(item: WorkItem, offer: Reservation | None) -> Iterator[Breach]:
     """State, owner, queue and offer are those of the unit in force. `offer`: the reservation that it names."""
     word, users, queue, external = unit.shape(item.coupled.outcome.value)
     pending = offer is not None and offer.state == "pending"
-    owner = users[0] if word == "assigned" and users else None
+    owner = users[0] if word in ("assigned", "done") and users else None
     wanted: dict[str, tuple[object, object]] = {
         "status": (item.status, status_of(item.coupled, pending)),
         "assignedTo": (item.assigned_to, owner),
