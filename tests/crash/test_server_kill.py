@@ -1,0 +1,117 @@
+"""kill -9 at random moments under load: what was acknowledged is there, every event is delivered, nothing is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from pathlib import Path
+
+import pytest
+from tests.crash.load import Acknowledged, Client, Floor, Load, http, set_up
+from tests.crash.server import KEY, Server
+
+from interlock.investigation.ledger import check
+from interlock.runtime.clock import SystemClock
+from interlock.service.reactions import ROLES
+from interlock.store.opening import open_store
+
+LIFE_MS = (40, 500)
+"""How long a server lives under load before it is killed: from before its first answer to some hundred commits."""
+QUIET_ROUNDS = 400
+
+
+async def _lives(db: Path, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
+    """Start, load, kill, again and again on one database; every restart must serve."""
+    told, rng = Acknowledged(), random.Random(seed)
+    floor: Floor | None = None
+    for n in range(kills):
+        server = await Server.start(db)
+        async with http() as session:
+            if floor is None:
+                floor = await set_up(Client(session, server.url, KEY))
+            work = asyncio.create_task(Load(session, server.url, floor, told, seed + n).run())
+            done, _ = await asyncio.wait({work}, timeout=rng.randint(*LIFE_MS) / 1000)
+            assert not done, "the load ended before the server was killed"
+            await server.kill()
+            await work
+    assert floor is not None
+    return told, floor
+
+
+async def _settle(server: Server, admin: Client) -> None:
+    """Wait until the server says that every role is at the end of the log, twice in a row."""
+    calm = 0
+    for _ in range(QUIET_ROUNDS):
+        text = await admin.text("/readyz?verbose")
+        behind = [int(ms) for ms in re.findall(r"keeps up (\d+) ms behind", text)]
+        calm = calm + 1 if behind and not any(behind) else 0
+        if calm == 2:
+            return
+        assert await server.lived(100), "the server died by itself"
+    raise AssertionError(f"the roles never reached the end of the log: {text}")
+
+
+async def _check(db: Path, told: Acknowledged) -> None:
+    """Everything against the store's own file, opened once more without any server."""
+    store = open_store(f"sqlite:///{db}", SystemClock())
+    try:
+        rows = await store.changes(0, 10_000_000)
+        seen = {(c.type, c.id, c.rev): c for row in rows for c in row.changes}
+        missing = [(id, rev) for id, rev in told.revs.items() if ("conversation", id, rev) not in seen]
+        assert not missing, f"acknowledged and gone: {missing[:5]}"
+        for id, rev, field, value in told.writes:
+            change = seen["conversation", id, rev]
+            assert field not in change.attributes or change.attributes[field].after == value, (id, rev, field)
+        for role in ROLES:
+            mark = await store.mark("position", "", role)
+            assert mark is not None
+            assert int(mark.value or b"0") == rows[-1].position, f"{role} did not see every event"
+        report = check(rows)
+        assert not report.lost, report.lost[:3]
+        assert not report.others, report.others[:3]
+    finally:
+        await store.close()
+
+
+async def _nothing_stuck(admin: Client, told: Acknowledged) -> None:
+    """Every open conversation is with somebody or waits in a queue for a reason that names the agents."""
+    for id in told.revs:
+        shown = (await admin.need("GET", f"/v1/conversations/{id}"))["data"]["attributes"]
+        items = (await admin.need("GET", f"/v1/routing/conversations/{id}/work-items"))["data"]
+        if not items:
+            assert shown["status"] == "done", (id, shown)  # done before routing ever looked: no agent was needed
+            continue
+        newest = items[0]["attributes"]
+        if shown["status"] == "done":
+            assert newest["status"] == "completed", (id, newest)
+        elif shown["assignedUsers"]:
+            assert newest["status"] == "assigned", (id, newest)
+        else:
+            assert newest["status"] in ("queued", "routed"), (id, newest)
+
+
+async def _run(db: Path, kills: int, seed: int) -> None:
+    told, _ = await _lives(db, kills, seed)
+    assert told.revs, "nothing was ever acknowledged: the test would prove nothing"
+    server = await Server.start(db)
+    async with http() as session:
+        admin = Client(session, server.url, KEY)
+        await _settle(server, admin)
+        await _nothing_stuck(admin, told)
+    assert await server.stop() == 0
+    await _check(db, told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_25_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
+    """Two databases, 25 kills each."""
+    await _run(tmp_path / "kill.db", 25, seed)
+
+
+@pytest.mark.soak
+async def test_500_kills_lose_nothing(tmp_path: Path) -> None:
+    """The long one."""
+    for seed in range(10):
+        await _run(tmp_path / f"kill-{seed}.db", 50, 1000 + seed)
