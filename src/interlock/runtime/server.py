@@ -19,6 +19,8 @@ from interlock.runtime.assemble import House
 
 FILES_WANTED = 65_536
 PORTS_TRIED = 50
+SWITCH_S = 0.001
+"""How long the event loop may keep the interpreter while the thread that waits for the disk has news for it."""
 _log = structlog.get_logger("interlock")
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ def prepare_process() -> None:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def bind(host: str, port: int, *, or_next: bool = False) -> socket.socket:
@@ -98,6 +101,7 @@ async def listening(house: House, bound: socket.socket) -> AsyncIterator[str]:
     """Answer HTTP on a socket while the context is open. At its end: no new requests, those under way are finished."""
     config = uvicorn.Config(
         house.app(), http="httptools", ws="none", lifespan="on", access_log=False, log_config=None, server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(house.settings.stop_seconds)), timeout_keep_alive=75, backlog=2048,
     )  # fmt: skip
     server = _Uvicorn(config)

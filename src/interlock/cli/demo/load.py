@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -67,7 +68,7 @@ async def run(orders: Orders, said: Said) -> None:
         said.write(broken=_innermost(broken))
         raise
     finally:
-        said.write(requests=client.requests)
+        said.write(requests=client.requests, cpu_s=round(time.process_time(), 2))
         await client.close()
 
 

@@ -73,7 +73,9 @@ async def play(options: Options) -> dict[str, Any]:
                     under_way=options.under_way,
                     arrivals=str(options.arrivals or ""),
                 )
+                began = time.process_time()
                 told = await _with_load(house, story, orders, options)
+                told["server_cpu_s"] = round(time.process_time() - began, 2)
             await _come_to_rest(house)
             await _read(house, story)
             return _summary(house, story, options, told)
@@ -188,6 +190,7 @@ def _summary(house: House, story: Story, options: Options, told: dict[str, Any])
         "rate": options.rate,
         "seconds": options.seconds,
         "requests": told.get("requests", 0),
+        "cpu_s": {"server": told.get("server_cpu_s"), "load": told.get("cpu_s")},
         "repaired": dict(house.found),
     }
     if options.rate == "max":
