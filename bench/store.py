@@ -34,9 +34,9 @@ from interlock.store.sqlite import SqliteStore
 
 ORG = "5f0a1b2c3d4e5f6a7b8c9d0e"
 GROUP = 64
-BY = Provenance(
-    ORG, Actor("person", "user", "5f0a1b2c3d4e5f6a7b8c9d10"), "api", trace="4bf92f3577b34da6a3ce929d0e0e4736"
-)
+AUTHOR = Actor("person", "user", "5f0a1b2c3d4e5f6a7b8c9d10")
+BY = Provenance(ORG, AUTHOR, "api", trace="4bf92f3577b34da6a3ce929d0e0e4736")
+NOW = 1_700_000_000_000
 
 
 class Clock:
