@@ -63,10 +63,11 @@ async def _check(db: Path, told: Acknowledged) -> None:
         for id, rev, field, value in told.writes:
             change = seen["conversation", id, rev]
             assert field not in change.attributes or change.attributes[field].after == value, (id, rev, field)
+        last_event = max(row.position for row in rows if row.changes)  # a row without changes is nobody's news
         for role in ROLES:
             mark = await store.mark("position", "", role)
             assert mark is not None
-            assert int(mark.value or b"0") == rows[-1].position, f"{role} did not see every event"
+            assert int(mark.value or b"0") >= last_event, f"{role} did not see every event"
         report = check(rows)
         assert not report.lost, report.lost[:3]
         assert not report.others, report.others[:3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from litestar import Litestar, Request
@@ -18,9 +19,11 @@ from interlock.api import (
     explain,
     health,
     messages,
+    openapi,
     org_settings,
     queue_rules,
     queues,
+    reference,
     reservations,
     statuses,
     teams,
@@ -49,6 +52,23 @@ def operations() -> Iterator[Operation]:
     """Every operation there is, noun by noun."""
     for noun in NOUNS:
         yield from noun.OPERATIONS
+
+
+class Description:
+    """The API's own description, made when it is first asked for."""
+
+    def __init__(self, of: Sequence[Operation]) -> None:
+        self._of = of
+
+    @cached_property
+    def openapi(self) -> bytes:
+        """For programs."""
+        return openapi.describe(self._of)
+
+    @cached_property
+    def page(self) -> bytes:
+        """For people."""
+        return reference.page(openapi.document(self._of))
 
 
 class Sent:
@@ -135,11 +155,7 @@ def build(
     """
     host = Host(world, settings, ready=ready, live=live, news=news)
     all_of_them = list(operations())
-    from interlock.api.openapi import describe
-    from interlock.api.reference import page
-
-    host.openapi = describe(all_of_them, settings.version)
-    host.page = page(all_of_them)
+    host.description = Description(all_of_them)
     app = Litestar(
         route_handlers=[_handler(host, o) for o in all_of_them], openapi_config=None, exception_handlers={Exception: _on_error(host)},
         debug=False, pdb_on_exception=False, logging_config=None, on_shutdown=[lambda: host.news.close()],

@@ -72,13 +72,13 @@ async def metrics(call: Call) -> Answer:
 @get("/openapi.json", "openapi", tag="operation", roles=None, answers="text", media="application/json")
 async def openapi(call: Call) -> Answer:
     """This description."""
-    return Answer(200, call.host.openapi, media=b"application/json")
+    return Answer(200, call.host.description.openapi, media=b"application/json")
 
 
 @get("/docs", "docs", tag="operation", roles=None, answers="text", media="text/html")
 async def docs(call: Call) -> Answer:
     """The reference, to be read."""
-    return Answer(200, call.host.page, media=b"text/html; charset=utf-8")
+    return Answer(200, call.host.description.page, media=b"text/html; charset=utf-8")
 
 
 OPERATIONS = (live, ready, healthy, metrics, openapi, docs)

@@ -102,6 +102,4 @@ class Host:
         self.metrics = metrics or Metrics(settings.version)
         self.timer: Callable[[], float] = settings.timer or (lambda: world.clock.now() / 1000)
         self.streams = 0
-        self.openapi: bytes = b""
-        self.page: bytes = b""
-        self.extra: dict[str, Any] = {}
+        self.description: Any = None

@@ -1,4 +1,4 @@
-"""What an investigation says: findings, holes, repairs, a verdict. Its JSON is a contract: `interlock.investigation/1`."""
+"""What an investigation says: findings, holes, repairs, a verdict; as JSON a contract, `interlock.investigation/1`."""
 
 from __future__ import annotations
 

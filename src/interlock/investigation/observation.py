@@ -69,7 +69,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     changes    by outward name; a name that is attribute *and* relationship stands twice: the relationship's key has a
                leading `→` (as `lastRevision` does in the incident)
-    snapshot   the whole resource at that rev, flat: attributes, and relationships as ids under `→name`; `None`: not there
+    snapshot   the whole resource at that rev, flat: attributes, and relationships as ids under `→name`; or `None`
     resource   the record this one is about (a work item's conversation); with it `group` = the conversation's id
     sequence   the log's own position of the entry, if it has one
     unknown    fields whose value was lost and could not be restored: no rule may rest on them
