@@ -1,7 +1,8 @@
 """As fast as it goes: a closed loop of conversations, each taken from creation to done over HTTP.
 
-So many conversations are under way at once; one that is done makes room for the next. Agents accept as soon as the
-event stream tells them of an offer, and are done at once: what is measured is the server.
+So many conversations are under way at once; one that is done makes room for the next. There are as many agents as
+conversations under way, since an agent has one offer at a time; they accept as soon as the event stream tells them of
+an offer, and are done at once: what is measured is the server.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock.cli.demo.client import Client, Refused, related
-from interlock.cli.demo.floor import Floor, Seat, set_up
+from interlock.cli.demo.floor import Floor, Seat, hire, set_up
 from interlock.cli.demo.traffic import Day
 
 CAPACITY = 1_000
@@ -35,8 +36,7 @@ class Flood:
     async def run(self, seconds: float) -> None:
         """Set up, run for so long, and then let what is under way come to its end."""
         floor = await set_up(self._client, self._key)
-        await self._staff(floor)
-        self._seats = {seat.user: seat for seat in floor.seats.values()}
+        self._seats = {seat.user: seat for seat in await self._staff(floor)}
         async with asyncio.TaskGroup() as everybody:
             self._everybody = everybody
             follower = everybody.create_task(self._follow())
@@ -49,19 +49,23 @@ class Flood:
                 await self._room.acquire()
             follower.cancel()
 
-    async def _staff(self, floor: Floor) -> None:
-        """Everybody signs in, serves every queue and carries as much as comes."""
+    async def _staff(self, floor: Floor) -> list[Seat]:
+        """Everybody signs in, serves every queue and carries as much as comes; more agents are hired if need be."""
         queues = (await self._client.send("GET", "/v1/routing/queues", key=self._key))["data"]
         wide = {"total": CAPACITY, "channels": {"voice": CAPACITY}}
         await self._client.send(
             "PUT", "/v1/routing/org-settings", {"capacity": wide, "acceptTimeoutSeconds": 60}, key=self._key
         )
-        for team in {seat.team for seat in floor.seats.values()}:
+        seats = list(floor.seats.values())
+        more = range(len(seats), self._under_way)
+        seats += [await hire(self._client, self._key, f"Agent {n}", seats[n % len(floor.seats)].team) for n in more]
+        for team in {seat.team for seat in seats}:
             body = {"enabled": True, "workItemCapacity": CAPACITY, "queues": [q["id"] for q in queues]}
             await self._client.send("PUT", f"/v1/routing/settings/{team}", body, key=self._key)
-        for seat in floor.seats.values():
+        for seat in seats:
             said = {"status": floor.statuses["available"]}
             await self._client.send("PUT", "/v1/routing/work-sessions/current", said, key=seat.key)
+        return seats
 
     async def _customer(self) -> None:
         arrival = next(self._arrivals)

@@ -61,12 +61,13 @@ async def set_up(client: Client, key: str) -> Floor:
         teams[name] = (await make("/v1/teams", {"name": name}))["id"]
         served = {"enabled": True, "workItemCapacity": CAPACITY, "queues": [queues[k] for k in serves]}
         await client.send("PUT", f"/v1/routing/settings/{teams[name]}", served, key=key)
-    seats = {name: await _seat(client, key, name, teams[team]) for name, team in STAFF}
+    seats = {name: await hire(client, key, name, teams[team]) for name, team in STAFF}
     await make("/v1/workflows", _workflow(seats[STAFF[0][0]].user))
     return Floor(statuses, seats)
 
 
-async def _seat(client: Client, key: str, name: str, team: str) -> Seat:
+async def hire(client: Client, key: str, name: str, team: str) -> Seat:
+    """One more agent in a team, with a key of their own."""
     user = await client.send("POST", "/v1/users", {"name": name, "teams": [team]}, key=key)
     id = user["data"]["id"]
     body = {
