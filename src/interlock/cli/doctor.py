@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated
@@ -67,9 +66,10 @@ async def _of_store(db: str) -> list[Finding]:
 
 def _of_server(connection: Connection) -> list[Finding]:
     """What a server says of itself, and what can be seen from here."""
+    from interlock.runtime.clock import SystemClock
     from interlock.runtime.health import Finding, files_allowed
 
-    began = time.time()
+    began = SystemClock().now() / 1000
     live = connection.get("/livez")
     out = [Finding("the server turns", live.status == 200, _text(live), "ok", "look at its log, and restart it")]
     ready = connection.get("/readyz", fails_ok=True, **({"verbose": "1"} if connection.has_key else {}))

@@ -12,8 +12,7 @@ def openapi(*, json: Json = False) -> None:
 
     Example: interlock openapi > openapi.json
     """
-    from interlock import __version__
     from interlock.api.app import operations
     from interlock.api.openapi import describe
 
-    sys.stdout.write(describe(list(operations()), __version__).decode() + "\n")
+    sys.stdout.write(describe(list(operations())).decode())

@@ -12,11 +12,23 @@ EPILOGUE = """Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished and found 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "interlock.cli.serve:serve", "Run the server: API, router and workers in one process."),
     ("demo", "interlock.cli.demo.command:demo", "Realistic traffic on a throw-away store, live in this terminal."),
-    ("events", "interlock.cli.events:events", "The log as JSON lines, from any position, and as it grows."),
-    ("explain", "interlock.cli.explain:explain", "Why this assignment, this sync, this wait: by the id of anything."),
+    (
+        "events",
+        "interlock.cli.events:events",
+        "The log as JSON lines, one CloudEvent each, from any position, and with --follow as it grows.",
+    ),
+    (
+        "explain",
+        "interlock.cli.explain:explain",
+        "Why this assignment, this sync, this wait: by the id of a conversation, work item, queue or decision.",
+    ),
     ("doctor", "interlock.cli.doctor:doctor", "Check a server or a store; each failed check comes with its fix."),
     ("openapi", "interlock.cli.openapi:openapi", "The description of the HTTP API, as OpenAPI 3.1."),
-    ("completion", "interlock.cli.completion:completion", "Completion for bash, zsh or fish."),
+    (
+        "completion",
+        "interlock.cli.completion:completion",
+        "Completion for bash, zsh or fish: the script, to be sourced by the shell.",
+    ),
     ("version", "interlock.cli.version:version", "What this is, down to the SQLite it runs on."),
 )
 """Name, where the function is, and its line in the list of commands."""

@@ -17,8 +17,6 @@ def build() -> App:
     for name, place, _ in COMMANDS:
         app.command(place, name=name)
     config = App(name="config", help=dict(GROUPS)["config"], help_format="plaintext")
-    config.command(
-        "interlock.cli.config:show", name="show", help="Every setting: its value, its meaning, where it came from."
-    )
+    config.command("interlock.cli.config:show", name="show")
     app.command(config)
     return app
