@@ -82,7 +82,11 @@ class Party(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The decision record without what every decision has: everything a rule adds to explain itself."""
+    """The decision record without what every decision has: everything a rule adds to explain itself.
+
+    `in_step`: after this sync the record holds exactly the coupled state of the peer that was read. The peer's own state
+    only grows from there, so this write is no news to it, and nobody has to look.
+    """
 
     direction: Direction
     kind: Kind
@@ -105,6 +109,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     peer: Basis | None = None
     reasons: tuple[Reason, ...] = ()
     is_sync: bool = False
+    in_step: bool = False
     unconditional: bool = False
 
 

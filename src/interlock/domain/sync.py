@@ -19,7 +19,9 @@ from interlock.domain.settle import Case, Manner, settle
 from interlock.domain.work_item import LeftBecause, QueuePass, WorkItem
 
 
-def forward(c: Conversation, case: Case | None, last: WorkItem | None, sessions: Case | None, moment: Moment) -> Decision:
+def forward(
+    c: Conversation, case: Case | None, last: WorkItem | None, sessions: Case | None, moment: Moment
+) -> Decision:
     """The work item takes the conversation's state. Without an open item one is begun, if the conversation needs an agent.
 
     `case` is the open item's, `last` the newest item of the conversation (open or not); `sessions` lends a new item the
@@ -36,11 +38,13 @@ def forward(c: Conversation, case: Case | None, last: WorkItem | None, sessions:
     before, after = unit.shape(item.coupled.outcome.value), unit.shape(merged.outcome.value)
     manner = Manner(left=_left(after[0]), seen=c.rev)
     touched = msgspec.structs.replace(case, item=item.with_(**own)) if own else case
-    writes = tuple(Write(item, w.after) if w.before is touched.item else w for w in settle(touched, merged, moment, manner))
+    writes = tuple(
+        Write(item, w.after) if w.before is touched.item else w for w in settle(touched, merged, moment, manner)
+    )
     if own and not any(w.after.id == item.id for w in writes):
         writes = (step(item, touched.item, moment.now), *writes)
     reasons = _consequences(case, before[0], after[0])
-    return _taken("forward", item.resource, item, item.coupled, merged, peer, moment, writes, reasons)
+    return _taken("forward", item.resource, item, merged, c.coupled, peer, writes, reasons)
 
 
 def _begin(c: Conversation, last: WorkItem | None, lent: Case | None, peer: Basis, moment: Moment) -> Decision:
@@ -61,7 +65,15 @@ def _begin(c: Conversation, last: WorkItem | None, lent: Case | None, peer: Basi
     reason = Reason("CREATE_WORK_ITEM", code, {"conversationRev": c.rev})
     item = next(w.after for w in made if isinstance(w.after, WorkItem))
     why = Why(
-        direction="forward", kind="merge", record=item.ref, rev_after=1, peer=peer, policy=unit.POLICY, is_sync=True, reasons=(reason,),
+        direction="forward",
+        kind="merge",
+        record=item.ref,
+        rev_after=1,
+        peer=peer,
+        policy=unit.POLICY,
+        is_sync=True,
+        in_step=known == c.coupled,
+        reasons=(reason,),
     )
     return Decision(partition=c.id, why=why, writes=made)
 
@@ -83,7 +95,7 @@ def reverse(c: Conversation, item: WorkItem, moment: Moment) -> Decision:
     if merged == c.coupled:
         return _silent("reverse", c.id, c, peer, moment)
     after = show(c.with_(coupled=merged), c.rev + 1, moment.now)
-    return _taken("reverse", c.id, c, c.coupled, merged, peer, moment, (step(c, after, moment.now),), ())
+    return _taken("reverse", c.id, c, merged, item.coupled, peer, (step(c, after, moment.now),), ())
 
 
 def _left(word: str) -> LeftBecause:
@@ -110,23 +122,44 @@ def _consequences(case: Case, before: str, after: str) -> tuple[Reason, ...]:
 
 
 def _taken(
-    direction: Direction, partition: str, mine: Conversation | WorkItem, had: Coupled, merged: Coupled, peer: Basis,
-    moment: Moment, writes: tuple[Write, ...], reasons: tuple[Reason, ...],
+    direction: Direction,
+    partition: str,
+    mine: Conversation | WorkItem,
+    merged: Coupled,
+    theirs: Coupled,
+    peer: Basis,
+    writes: tuple[Write, ...],
+    reasons: tuple[Reason, ...],
 ) -> Decision:
     """What a merge that brought news comes to: who is in force, who lost, and what was seen."""
+    had = mine.coupled
     outcome = merged.outcome
     news = merged.unit != had.unit
     conflict = news and bool(outcome.losers)
     kind: Kind = "conflict" if conflict else "merge"
     winner = party(outcome.winner) if conflict and outcome.winner else None
     losers = tuple(party(x) for x in outcome.losers) if conflict else ()
-    meta: dict[str, Any] = {"winner": _short(winner), "losers": [_short(x) for x in losers], "policy": unit.POLICY} if winner else {}
+    meta: dict[str, Any] = (
+        {"winner": _short(winner), "losers": [_short(x) for x in losers], "policy": unit.POLICY} if winner else {}
+    )
     head = Reason(f"{direction.upper()}_SYNC", kind.upper() if conflict else "MERGED", meta)
     word, users, queue, _ = unit.shape(outcome.value)
     why = Why(
-        direction=direction, kind=kind, record=mine.ref, rev_before=mine.rev, rev_after=mine.rev + (len(writes) > 0),
-        guard=mine.rev, peer=peer, winner=winner, losers=losers, policy=unit.POLICY, is_sync=True,
-        meant=_shown(had), written={"status": word, "assignedUsers": list(users), "queue": queue}, reasons=(head, *reasons),
+        direction=direction,
+        kind=kind,
+        record=mine.ref,
+        rev_before=mine.rev,
+        rev_after=mine.rev + (len(writes) > 0),
+        guard=mine.rev,
+        peer=peer,
+        winner=winner,
+        losers=losers,
+        policy=unit.POLICY,
+        is_sync=True,
+        in_step=merged == theirs,
+        meant=_shown(had),
+        written={"status": word, "assignedUsers": list(users), "queue": queue},
+        reasons=(head, *reasons),
     )
     return Decision(partition=partition, why=why, writes=writes)
 
@@ -137,13 +170,26 @@ def _shown(coupled: Coupled) -> dict[str, Any]:
 
 
 def _silent(
-    direction: Direction, partition: str, mine: Conversation | WorkItem | None, peer: Basis, moment: Moment, *, reason: str = "nothing new"
+    direction: Direction,
+    partition: str,
+    mine: Conversation | WorkItem | None,
+    peer: Basis,
+    moment: Moment,
+    *,
+    reason: str = "nothing new",
 ) -> Decision:
     """The decision not to write: one row in the log, no rev, no event."""
     rev = mine.rev if mine else 0
     why = Why(
-        direction=direction, kind="noop", reason=reason, record=mine.ref if mine else None, rev_before=rev, rev_after=rev,
-        peer=peer, policy=unit.POLICY, is_sync=True,
+        direction=direction,
+        kind="noop",
+        reason=reason,
+        record=mine.ref if mine else None,
+        rev_before=rev,
+        rev_after=rev,
+        peer=peer,
+        policy=unit.POLICY,
+        is_sync=True,
     )
     return Decision(partition=partition, why=why)
 
@@ -151,8 +197,12 @@ def _silent(
 def party(intent: Intent[Unit]) -> Party:
     """One intent, as a decision record tells of it."""
     return Party(
-        value=msgspec.to_builtins(intent.value), actor=intent.actor, record=intent.record, rev=intent.rev,
-        dot=unit.tuple_of(intent.dot), seen=tuple(unit.tuple_of(d) for d in intent.seen),
+        value=msgspec.to_builtins(intent.value),
+        actor=intent.actor,
+        record=intent.record,
+        rev=intent.rev,
+        dot=unit.tuple_of(intent.dot),
+        seen=tuple(unit.tuple_of(d) for d in intent.seen),
     )
 
 

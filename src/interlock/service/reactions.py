@@ -52,7 +52,8 @@ class Reaction(msgspec.Struct, frozen=True):
     """On a change of `type` that moves one of `fields` (empty: any), `role` calls `do`. A creation moves every field.
 
     `each`: every event counts by itself. Otherwise the function looks at the record as it is now, so that of several
-    cues about one record the last is enough.
+    cues about one record the last is enough. `echo`: also called for a copy that ended in step with the record it came
+    from; the two syncs are not, since such a copy holds nothing that its peer has not.
     """
 
     role: Role
@@ -61,6 +62,7 @@ class Reaction(msgspec.Struct, frozen=True):
     fields: frozenset[str] = frozenset()
     verbs: tuple[str, ...] = ("create", "update")
     each: bool = False
+    echo: bool = True
 
 
 async def forward(world: World, cue: Cue) -> None:
@@ -137,8 +139,8 @@ def _item(cue: Cue) -> WorkItem:
 _SHARED = frozenset({"coupled", "priority"})
 
 REACTIONS: tuple[Reaction, ...] = (
-    Reaction("sync", "conversation", forward, _SHARED),
-    Reaction("sync", "work_item", reverse, frozenset({"coupled"})),
+    Reaction("sync", "conversation", forward, _SHARED, echo=False),
+    Reaction("sync", "work_item", reverse, frozenset({"coupled"}), echo=False),
     Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
     Reaction("routing", "team_routing_settings", take_settings),
@@ -213,6 +215,8 @@ def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tu
     for n, change in enumerate(row.changes):
         for reaction in table:
             if reaction.role != role or reaction.type != change.type or change.verb not in reaction.verbs:
+                continue
+            if row.why.in_step and not reaction.echo:
                 continue
             if _moves(change, reaction.fields):
                 found.append((reaction, cue_of(row, change, n)))
