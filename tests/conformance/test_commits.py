@@ -180,6 +180,29 @@ async def test_one_refusal_does_not_touch_its_neighbours(store: Store) -> None:
     assert [r.changes[0].id for r in rows] == ["c0", "c1", "c3", "c5"]
 
 
+@pytest.mark.parametrize("why", ["rev", "birth", "name", "once"])
+async def test_a_refused_decision_leaves_nothing_among_its_neighbours(store: Store, why: str) -> None:
+    """Everything else that it would have done comes before what it is refused for; its neighbours go through."""
+    kept, moved, around = user("u1", email="x"), conversation("c1"), [conversation(f"n{n}") for n in range(3)]
+    await put(store, kept, moved, user("u2", email="taken"))
+    await store.commit(commit_of(next_of(moved, name="moved"), marks=(Mark(space="s", org=A, key="once"),)))
+    refused_for = {
+        "rev": next_of(moved, name="stale"), "birth": birth(user("u2")), "name": birth(user("u3", email="taken")),
+        "once": birth(user("u3")),
+    }[why]  # fmt: skip
+    marks = (Mark(space="s", org=A, key="new"), Mark(space="s", org=A, key="once", once=why == "once"))
+    refused = commit_of(birth(conversation("c2")), next_of(kept, email="y"), refused_for, marks=marks)
+    tries = [commit_of(birth(around[0])), refused, *(commit_of(birth(c)) for c in around[1:])]
+    answers = await asyncio.gather(*(store.commit(c) for c in tries), return_exceptions=True)
+    refusal = RevMoved if why in ("rev", "birth") else KeyTaken
+    assert [isinstance(a, refusal) for a in answers] == [False, True, False, False]
+    addresses = [conversation("c2").address, user("u3").address, kept.address, *(c.address for c in around)]
+    assert await store.load(addresses) == [None, None, kept, *around]
+    assert (await holder(store, mail("x")), await holder(store, mail("y"))) == (["u1"], [])
+    assert await store.mark("s", A, "new") is None
+    await nothing_else_than(store, 7)
+
+
 async def test_of_many_that_read_the_same_version_one_wins(store: Store) -> None:
     c = conversation("c1")
     await put(store, c)

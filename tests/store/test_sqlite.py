@@ -131,6 +131,20 @@ async def test_a_failing_disk_fails_the_whole_batch_and_no_later_one(
     assert await faults(tmp_path / "s.db", [Ack("c0", 1, 1), Ack("n0", 1, 2)], A) == []
 
 
+async def test_an_error_amid_a_batch_leaves_no_transaction_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path)
+    c, u = conversation("c1"), user("u1")
+    with monkeypatch.context() as patch:
+        patch.setattr(store._group._applier, "_append", "INSERT INTO nowhere VALUES (?, ?, ?, ?, ?)")
+        answers = await asyncio.gather(put(store, c), put(store, u), return_exceptions=True)
+    assert [type(a) for a in answers] == [Unavailable, Unavailable]
+    await put(store, u)
+    assert await store.load([c.address, u.address]) == [None, u]
+    await store.close()
+
+
 async def test_a_checkpoint_that_fails_fails_nobody(tmp_path: Path, disk: Disk) -> None:
     """The write-ahead log is durable; copying it into the file can be tried again."""
     store = opened(tmp_path, disk, checkpoint_pages=10)
@@ -295,7 +309,7 @@ async def test_a_stopped_loop_answers_nobody_with_a_success(tmp_path: Path, disk
     worker.cancel()
     with pytest.raises(Unavailable):
         await author
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="closed"):
         await store.commit(commit_of(birth(conversation("c2"))))
     hold.release()
     await store.close()
