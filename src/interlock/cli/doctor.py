@@ -72,7 +72,7 @@ def _of_server(connection: Connection) -> list[Finding]:
     began = SystemClock().now() / 1000
     live = connection.get("/livez")
     out = [Finding("the server turns", live.status == 200, _text(live), "ok", "look at its log, and restart it")]
-    ready = connection.get("/readyz", fails_ok=True, **({"verbose": "1"} if connection.has_key else {}))
+    ready = connection.get("/readyz", fails_ok=True, verbose="1" if connection.has_key else "")
     fix = "INTERLOCK_KEY=… interlock doctor says which check; look at the server's log"
     out.append(Finding("the server is ready", ready.status == 200, _text(ready).splitlines()[0], "ok", fix))
     for text in _text(ready).splitlines()[1:]:

@@ -37,23 +37,34 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, validate_default=True)
 
-    db: str = Field("sqlite:interlock.db", description="The store: `sqlite:FILE`, or `memory:`, gone at the end.")
-    host: str = Field("127.0.0.1", description="The address to listen on. Loopback, unless you say otherwise.")
-    port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 asks the system for a free one.")
+    db: str = Field(
+        default="sqlite:interlock.db", description="The store: `sqlite:FILE`, or `memory:`, gone at the end."
+    )
+    host: str = Field(default="127.0.0.1", description="The address to listen on. Loopback, unless you say otherwise.")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="The port to listen on; 0 asks the system for a free one."
+    )
     role: Annotated[tuple[Role, ...], BeforeValidator(_split)] = Field(
-        ROLES, description="The roles that this process runs, separated by commas; `none` serves HTTP only."
+        default=ROLES, description="The roles that this process runs, separated by commas; `none` serves HTTP only."
     )
-    org: str = Field("Interlock", min_length=1, max_length=200, description="The name of the first organisation.")
+    org: str = Field(
+        default="Interlock", min_length=1, max_length=200, description="The name of the first organisation."
+    )
     bootstrap_key: SecretStr | None = Field(
-        None, description="The first admin key of an empty store; without it one is made up and printed once."
+        default=None, description="The first admin key of an empty store; without it one is made up and printed once."
     )
-    log_format: Literal["json", "text"] = Field("json", description="The shape of the log on standard error.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["json", "text"] = Field(default="json", description="The shape of the log on standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
     event_log: str = Field(
-        "", description="Where each event and sync decision is written as a line: a file, or `-` for standard output."
+        default="",
+        description="Where each event and sync decision is written as a line: a file, or `-` for standard output.",
     )
-    rate_limit: int = Field(600, ge=0, description="Requests a minute for each key; 0: no limit.")
-    stop_seconds: float = Field(8.0, gt=0, le=600, description="How long a stop may wait for requests under way.")
+    rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limit.")
+    stop_seconds: float = Field(
+        default=8.0, gt=0, le=600, description="How long a stop may wait for requests under way."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -8,14 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from interlock.cli.demo.story import Story, spread
-from interlock.domain.log import Row
+from interlock.domain.decision import Party
 
 
 def board(story: Story, now: int) -> RenderableType:
     """The whole picture at one moment (ms)."""
     side_by_side = Table.grid(padding=(0, 3))
     side_by_side.add_row(_queues(story, now), _agents(story), _syncs(story))
-    return Group(side_by_side, _head(story, now), _latest(story.last_conflict))
+    return Group(side_by_side, _head(story, now), _latest(story))
 
 
 def _head(story: Story, now: int) -> RenderableType:
@@ -24,7 +24,9 @@ def _head(story: Story, now: int) -> RenderableType:
     text = Text()
     text.append(f"{story.conversations} conversations", style="bold")
     text.append(f", {len(story.assigned)} assigned, {story.completed} done, {story.reopened} reopened")
-    text.append(f"    {story.assignments_per_s(now):.1f} assignments/s")
+    text.append(f"    {story.assignments_per_s(now):.1f} assignments/s\n")
+    offers = story.offers
+    text.append(f"offers: {offers['accepted']} taken, {offers['rejected']} declined, {offers['timed-out']} let pass")
     text.append(f"    wait p50 {_ms(waits['p50'])}, p99 {_ms(waits['p99'])}\n")
     text.append("assignments lost: ", style="bold")
     text.append(str(lost), style="bold green" if not lost else "bold red")
@@ -35,9 +37,9 @@ def _head(story: Story, now: int) -> RenderableType:
 
 def _queues(story: Story, now: int) -> Table:
     table = Table(title="queues", title_justify="left", box=None, pad_edge=False)
-    table.add_column("queue")
+    table.add_column("queue", no_wrap=True)
     for head in ("waiting", "longest", "taken"):
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for line in story.queues():
         longest = _ms(now - line.since) if line.since is not None else "-"
         table.add_row(line.name, str(line.waiting), longest, str(line.taken))
@@ -51,10 +53,6 @@ def _agents(story: Story) -> Table:
     now = story.agents()
     for state in ("free", "busy", "ringing", "away"):
         table.add_row(state, str(now.get(state, 0)))
-    offers = story.offers
-    table.add_row(
-        "offers", f"{offers['accepted']} taken, {offers['rejected']} declined, {offers['timed-out']} let pass"
-    )
     return table
 
 
@@ -69,16 +67,21 @@ def _syncs(story: Story) -> Table:
     return table
 
 
-def _latest(row: Row | None) -> RenderableType:
-    """The last race, in words: who is in force, who gave way, and what the one had not seen of the other."""
+def _latest(story: Story) -> RenderableType:
+    """The last race, in words: who is in force, who gave way."""
+    row = story.last_conflict
     if row is None or row.why.winner is None or not row.why.losers:
         return Text("no race yet: the workflow and the rules have not met", style="dim")
     winner, loser = row.why.winner, row.why.losers[0]
     text = Text(f"last race, conversation {row.partition}: ", style="dim")
-    text.append(f"{winner.actor.cls} {winner.actor.id} at {winner.record.type} rev {winner.rev} is in force, ")
-    text.append(f"{loser.actor.cls} {loser.actor.id} at {loser.record.type} rev {loser.rev} gave way; both are kept\n")
+    text.append(f"{_party(story, winner)} is in force, {_party(story, loser)} gave way; both are kept\n")
     text.append(f"  interlock explain {row.partition}", style="dim")
     return text
+
+
+def _party(story: Story, who: Party) -> str:
+    record = who.record.type.replace("_", " ")
+    return f"{story.names.get(who.actor.id, who.actor.id)} ({who.actor.cls}, {record} rev {who.rev})"
 
 
 def _ms(value: int | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -97,7 +98,7 @@ async def main() -> None:
 
 
 def _parent_is_gone(work: asyncio.Task[None]) -> None:
-    if not sys.stdin.buffer.read1(1):
+    if not os.read(sys.stdin.fileno(), 1):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         work.cancel()
 

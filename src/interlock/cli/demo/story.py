@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from interlock.domain.agent import WorkSession
+from interlock.domain.agent import User, WorkSession
 from interlock.domain.conversation import Conversation
 from interlock.domain.log import Row
 from interlock.domain.queue import Queue
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.domain.workflow import Workflow
 from interlock.investigation.ledger import Ledger, Verdict
 
 RATE_OVER_MS = 5_000
@@ -46,6 +47,7 @@ class Story:
         self.sessions: dict[str, WorkSession] = {}
         self.last_conflict: Row | None = None
         self._reopens: dict[str, int] = {}
+        self.names = {"queue-rules": "the queue rules", "routing": "routing"}
         self._queues: dict[str, Queue] = {}
         self._waiting: dict[str, tuple[str, int]] = {}
         self._taken: Counter[str] = Counter()
@@ -84,6 +86,8 @@ class Story:
             self.sessions[record.id] = record
         elif isinstance(record, Queue):
             self._queues[record.id] = record
+        elif isinstance(record, User | Workflow):
+            self.names[record.id] = record.name
 
     def _was_done(self, c: Conversation) -> bool:
         before, self._reopens[c.id] = self._reopens.get(c.id, 0), c.reopen_count

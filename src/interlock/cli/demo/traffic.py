@@ -199,7 +199,7 @@ class Day:
         says = "decline" if draw < DECLINES else "nothing" if draw < DECLINES + SILENT else "accept"
         median = HANDLE_S.get(channel, 300.0)  # type: ignore[call-overload]
         work = math.exp(chance.gauss(math.log(median), 0.4))
-        return Answer(says, chance.uniform(4, 25), work)  # type: ignore[arg-type]
+        return Answer(says, chance.uniform(4, 25), work)
 
 
 def _seconds(text: str, number: int) -> float:
