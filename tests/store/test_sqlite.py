@@ -304,11 +304,13 @@ async def test_a_stopped_loop_answers_nobody_with_a_success(tmp_path: Path, disk
     hold = Hold(disk, lambda: loop.call_soon_threadsafe(reached.set))
     author = asyncio.create_task(store.commit(commit_of(birth(conversation("c1")))))
     await reached.wait()
+    [behind] = await lined_up(store, "behind", urgent=True)
     worker = store._group._worker
     assert worker is not None
     worker.cancel()
-    with pytest.raises(Unavailable):
-        await author
+    for told in (author, behind):
+        with pytest.raises(Unavailable):
+            await told
     with pytest.raises(Unavailable, match="closed"):
         await store.commit(commit_of(birth(conversation("c2"))))
     hold.release()

@@ -119,6 +119,8 @@ class GroupCommit:
             self._worker = None
             if self._room and not self._closed:
                 self._worker = asyncio.get_running_loop().create_task(self._work())
+            for waiting in self._room.take(len(self._room)) if self._closed else ():
+                _answer(waiting, Unavailable("The store stopped; nothing was written."))
 
     async def _write(self, batch: list[_Waiting]) -> None:
         failure: Unavailable | None = Unavailable("The store stopped; whether this was written is not known.")
