@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from interlock.domain.log import Entry, Row
 from interlock.domain.decision import Write
+from interlock.domain.log import Entry, Row
 from interlock.domain.record import Address, Record
 
 QueryName = Literal[
@@ -19,7 +19,8 @@ QueryName = Literal[
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A named question; every engine answers the same names. Parameters that a query does not use are left empty.
 
-    listing        records of `type` in `org`, in `states` if any are given; by (sort, id), or by id if `by_id`; `descending`
+    listing        records of `type` in `org`, in `states` if any are given; by (sort, id), or by id if `by_id`;
+                   `descending` turns the order round
     children       records of `type` whose parent is `parent`, by (sort, id)
     waiting        work items in `queue` in `states` (default queued, routed), in routing order (sort, id)
     open_of_owner  work items owned by `owner` that are not completed
@@ -48,7 +49,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A row beside the records, written in the same transaction: a consumer's position, an idempotency answer, an effect.
+    """A row beside the records, written in the same transaction: a consumer's position, an idempotency answer, an
+    effect.
 
     No rev, no event. `once`: the commit fails with `KeyTaken` if the mark is there already and has not passed its
     `until` (ms). `value=None` deletes it.
@@ -96,7 +98,9 @@ class Store(Protocol):
     async def changes(
         self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
     ) -> list[Row]:
-        """Rows with a position greater than `after`, in order; of one org or partition if given; `newest`: from the end."""
+        """Rows with a position greater than `after`, in order; of one org or partition if given; `newest`: from the
+        end.
+        """
         ...
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
@@ -144,7 +148,9 @@ class Ids(Protocol):
 
 
 Together = Callable[[Sequence[Awaitable[object]]], Awaitable[None]]
-"""Runs several steps that do not depend on each other and waits for all; raises the first failure when all have ended."""
+"""Runs several steps that do not depend on each other and waits for all; raises the first failure when all have
+ended.
+"""
 
 
 async def in_turn(steps: Sequence[Awaitable[object]]) -> None:

@@ -1,4 +1,5 @@
-"""The incident's own interleaving, over HTTP against a running server: with our policy nothing is lost, with theirs it is.
+"""The incident's own interleaving, over HTTP against a running server: with our policy nothing is lost, with theirs
+it is.
 
 conversation rev 4   the work item is made from it, and queued by a rule (item rev 2)
 conversation rev 5   an unrelated touch, which the worker does not see
@@ -79,11 +80,14 @@ async def stage(db: Path, policy: Callable[[Signals], Sequence[Reaction]] | None
     signals = Signals()
     settings = Settings(db=f"sqlite:///{db}", bootstrap_key=KEY)  # type: ignore[arg-type]
     reactions = policy(signals) if policy else REACTIONS
-    async with assemble(settings, around=lambda world: gated(world, signals), reactions=reactions) as house:
-        async with listening(house, bind("127.0.0.1", 0)) as url, aiohttp.ClientSession() as http:
-            yield Stage(Client(http, url), house.world, signals)
-            for name in ("sync.receive", "reverse.commit", "reverse.decided"):
-                signals.release(name)
+    async with (
+        assemble(settings, around=lambda world: gated(world, signals), reactions=reactions) as house,
+        listening(house, bind("127.0.0.1", 0)) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Stage(Client(http, url), house.world, signals)
+        for name in ("sync.receive", "reverse.commit", "reverse.decided"):
+            signals.release(name)
 
 
 class Story:
@@ -144,7 +148,7 @@ async def shown(on: Stage, story: Story) -> tuple[Any, Any]:
 
 
 async def test_the_assignment_survives_the_stale_reverse_sync(tmp_path: Path) -> None:
-    """The workflow's user stays, the item becomes theirs and leaves its queue, and the log names the write that lost."""
+    """The workflow's user stays, the item becomes theirs and leaves its queue, and the log names who lost."""
     async with stage(tmp_path / "incident.db") as on:
         story = await incident(on, "reverse.commit")
         conversation, item = await shown(on, story)
@@ -167,7 +171,8 @@ async def test_the_assignment_survives_the_stale_reverse_sync(tmp_path: Path) ->
     assert (winner.actor.cls, winner.record.type, winner.rev) == ("workflow", "conversation", 6)
     assert (loser.actor.cls, loser.record.type, loser.rev) == ("rule", "work_item", 2)
     assert loser.seen == (), "the rule had seen no intent"
-    assert reverse.why.peer is not None and reverse.why.peer.rev == 2
+    assert reverse.why.peer is not None
+    assert reverse.why.peer.rev == 2
     rule = next(row for row in rows if row.why.direction == "rule" and row.why.kind == "intent")
     assert {(b.type, b.rev) for b in rule.basis} >= {("conversation", 4), ("work_item", 1)}
 
@@ -182,7 +187,8 @@ async def test_explain_says_who_won(tmp_path: Path) -> None:
         story = await incident(on, "reverse.commit")
         why = await on.call("GET", f"/v1/conversations/{story.conversation}/explain")
     assert story.user in str(why)
-    assert "rule" in str(why) and "workflow" in str(why)
+    assert "rule" in str(why)
+    assert "workflow" in str(why)
 
 
 @pytest.mark.parametrize("policy", [mutants.rev_only, mutants.blind_write])

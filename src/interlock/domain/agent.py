@@ -1,4 +1,5 @@
-"""Agents: users, teams, what they say of themselves (status), and a shift of theirs (work session) with what it carries.
+"""Agents: users, teams, what they say of themselves (status), and a shift of theirs (work session) with what it
+carries.
 
 Load is a set, never a tally: a session holds one entry per item or offer, and every figure is summed from that set in
 the commit that changes it, so that repeating a step cannot make the figures drift.
@@ -165,7 +166,11 @@ class WorkSession(Record, frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/routing/work-sessions/"
     NOUN: ClassVar[str] = "work-session"
     RELATIONS: ClassVar[Mapping[str, str]] = {
-        "org": "org", "user": "user", "team": "team", "routing_settings": "team_routing_settings", "status": "status",
+        "org": "org",
+        "user": "user",
+        "team": "team",
+        "routing_settings": "team_routing_settings",
+        "status": "status",
         "pending_reservation": "reservation",
     }
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"holding", "limits"})
@@ -233,7 +238,9 @@ def release(s: WorkSession, item: str) -> WorkSession:
 
 
 def room(s: WorkSession, weight: int, channel: str, priority: int, *, item: str = "") -> str:
-    """Why this much more does not fit, as a reason code; empty if it fits. What is held of `item` itself does not count."""
+    """Why this much more does not fit, as a reason code; empty if it fits. What is held of `item` itself does not
+    count.
+    """
     others = [h for h in s.holding if h.item != item and not h.paused]
     limits = s.limits
     if weight > limits.total:
@@ -266,23 +273,44 @@ def limits(user: User, team: RoutingSettings | None, org: OrgSettings) -> Capaci
 
 
 def sign_in(
-    user: User, status: Status, settings: RoutingSettings | None, org: OrgSettings, carried: Sequence[Held], moment: Moment
+    user: User,
+    status: Status,
+    settings: RoutingSettings | None,
+    org: OrgSettings,
+    carried: Sequence[Held],
+    moment: Moment,
 ) -> Decision:
-    """A shift begins. `carried` are the items the user owns already: they weigh from now on, over the limit if need be."""
+    """A shift begins. `carried` are the items the user owns already: they weigh from now on, over the limit if need
+    be.
+    """
     if status.status_type == "offline":
         raise NoLiveSession("An offline status ends a session; this user has none.")
     _usable(user, status)
     now = moment.now
     session = WorkSession(
-        id=moment.fresh(), org=user.org, user=user.id, team=settings.team if settings else None,
-        routing_settings=settings.id if settings else None, status=status.id, status_type=status.status_type,
-        routable=status.routable, queues=settings.queues if settings else (), signed_in_at=now,
-        limits=limits(user, settings, org), holding=tuple(carried),
-        total_time_by_status={status.id: Spent(status_at=now)}, created_at=now, updated_at=now, modified_at=now,
+        id=moment.fresh(),
+        org=user.org,
+        user=user.id,
+        team=settings.team if settings else None,
+        routing_settings=settings.id if settings else None,
+        status=status.id,
+        status_type=status.status_type,
+        routable=status.routable,
+        queues=settings.queues if settings else (),
+        signed_in_at=now,
+        limits=limits(user, settings, org),
+        holding=tuple(carried),
+        total_time_by_status={status.id: Spent(status_at=now)},
+        created_at=now,
+        updated_at=now,
+        modified_at=now,
     )
     made = reckon(session)
     why = Why(
-        direction="person", kind="change", record=made.ref, rev_after=1,
+        direction="person",
+        kind="change",
+        record=made.ref,
+        rev_after=1,
         reasons=(Reason("UPDATE_SESSION", "SIGNED_IN", {"status": status.id}),),
     )
     return Decision(partition=made.id, why=why, writes=(birth(made),))
@@ -295,14 +323,21 @@ def _usable(user: User, status: Status) -> None:
         raise InvalidValue(f"The status {status.name} is disabled; choose another.", pointer="/status")
 
 
-def change_status(s: WorkSession, user: User, status: Status, moment: Moment, *, code: str = "STATUS_CHANGED") -> Decision:
+def change_status(
+    s: WorkSession, user: User, status: Status, moment: Moment, *, code: str = "STATUS_CHANGED"
+) -> Decision:
     """The agent says something else of themselves; an offline status ends the shift."""
     _usable(user, status)
     after = with_status(s, status, moment.now)
     reason = Reason("UPDATE_SESSION", "SIGNED_OUT" if after.signed_out_at else code, {"status": status.id})
     why = Why(
-        direction="person" if moment.by.actor.cls == "person" else "system", kind="change", record=s.ref,
-        rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev, reasons=(reason,),
+        direction="person" if moment.by.actor.cls == "person" else "system",
+        kind="change",
+        record=s.ref,
+        rev_before=s.rev,
+        rev_after=s.rev + 1,
+        guard=s.rev,
+        reasons=(reason,),
     )
     by_hand = moment.by.actor.cls == "person"
     return Decision(partition=s.id, why=why, writes=(step(s, after, moment.now, by_hand=by_hand),))
@@ -319,12 +354,18 @@ def with_status(s: WorkSession, status: Status, now: int) -> WorkSession:
     ends = status.status_type == "offline"
     spent[status.id] = Spent(None if ends else now, before.time, before.business_time)
     return s.with_(
-        status=status.id, status_type=status.status_type, routable=status.routable and not ends,
-        signed_out_at=now if ends else None, total_time_by_status=spent,
+        status=status.id,
+        status_type=status.status_type,
+        routable=status.routable and not ends,
+        signed_out_at=now if ends else None,
+        total_time_by_status=spent,
     )
 
 
 BUILT_IN: tuple[tuple[str, StatusType], ...] = (
-    ("Available", "available"), ("Busy", "busy"), ("Unavailable", "unavailable"), ("Offline", "offline"),
+    ("Available", "available"),
+    ("Busy", "busy"),
+    ("Unavailable", "unavailable"),
+    ("Offline", "offline"),
 )
 """The statuses every org has from the start."""

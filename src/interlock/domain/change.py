@@ -89,7 +89,9 @@ def invert(fields: Mapping[str, Change]) -> Fields:
 
 
 def apply(record: R, attributes: Mapping[str, Change], relationships: Mapping[str, Change]) -> R:
-    """`record` with these changes made, whatever its own values were. Raises `msgspec.ValidationError` on a bad value."""
+    """`record` with these changes made, whatever its own values were. Raises `msgspec.ValidationError` on a bad
+    value.
+    """
     values: dict[str, Any] = msgspec.to_builtins(record, str_keys=True)
     for field, stored in zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True):
         moved = relationships if field in record.RELATIONS else attributes

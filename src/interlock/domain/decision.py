@@ -12,7 +12,17 @@ from interlock.domain.record import Record, Ref
 
 Direction = Literal["forward", "reverse", "routing", "rule", "offer", "person", "workflow", "system"]
 Kind = Literal[
-    "intent", "merge", "noop", "duplicate", "declined", "stale-refused", "conflict", "parked", "fenced", "restored", "change"
+    "intent",
+    "merge",
+    "noop",
+    "duplicate",
+    "declined",
+    "stale-refused",
+    "conflict",
+    "parked",
+    "fenced",
+    "restored",
+    "change",
 ]
 """What a decision came to. `change`: records moved that no sync carries (a queue renamed, an agent signed in)."""
 
@@ -21,7 +31,7 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     """On whose behalf, through which door and because of what a decision is made; stored with everything it writes.
 
     client  api console workflow rules routing sync bulk cli system      trace   W3C trace id, 32 hex digits
-    cause   the event reacted to (its id)                                source  the workflow, rule, bulk job … behind it
+    cause   the event reacted to (its id)          source  the workflow, rule, bulk job … behind it
     """
 
     org: str
@@ -34,7 +44,9 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Basis(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A version that the decider had read, and when (ms). `seen: false` on an unconditional write: the author's is not known."""
+    """A version that the decider had read, and when (ms). `seen: false` on an unconditional write: the author's is
+    not known.
+    """
 
     type: str
     id: str
@@ -71,7 +83,9 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Party(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One side of a conflict: the intent's value, its author, the version that carried it, and the version its author had seen."""
+    """One side of a conflict: the intent's value, its author, the version that carried it, and the version its author
+    had seen.
+    """
 
     value: dict[str, Any]
     actor: Actor
@@ -84,8 +98,8 @@ class Party(msgspec.Struct, frozen=True, omit_defaults=True):
 class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The decision record without what every decision has: everything a rule adds to explain itself.
 
-    `in_step`: after this sync the record holds exactly the coupled state of the peer that was read. The peer's own state
-    only grows from there, so this write is no news to it, and nobody has to look.
+    `in_step`: after this sync the record holds exactly the coupled state of the peer that was read. The peer's own
+    state only grows from there, so this write is no news to it, and nobody has to look.
     """
 
     direction: Direction
@@ -147,7 +161,9 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def step(before: Record, after: Record, now: int, *, by_hand: bool = False) -> Write:
-    """The write that makes `after` the next version of `before`: `rev` + 1 and `updatedAt`; `modifiedAt` when done by hand."""
+    """The write that makes `after` the next version of `before`: `rev` + 1 and `updatedAt`; `modifiedAt` when done by
+    hand.
+    """
     times: dict[str, int] = {"updated_at": now}
     if by_hand:
         times["modified_at"] = now

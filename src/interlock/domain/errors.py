@@ -16,7 +16,9 @@ class Problem(Exception):
     STATUS: ClassVar[int] = 500
     CODE: ClassVar[str] = ""
 
-    def __init__(self, detail: str = "", *, pointer: str = "", parameter: str = "", header: str = "", **meta: Any) -> None:
+    def __init__(
+        self, detail: str = "", *, pointer: str = "", parameter: str = "", header: str = "", **meta: Any
+    ) -> None:
         self.detail = detail
         self.pointer = pointer
         self.parameter = parameter

@@ -21,10 +21,25 @@ from interlock.domain.workflow import Workflow
 KINDS: dict[str, type[Record]] = {
     kind.TYPE: kind
     for kind in (
-        ApiKey, Conversation, Customer, Message, Org, OrgSettings, Queue, QueuePass, QueueRule, Reservation, RoutingSettings,
-        Status, Team, User, WorkItem, WorkSession, Workflow,
+        ApiKey,
+        Conversation,
+        Customer,
+        Message,
+        Org,
+        OrgSettings,
+        Queue,
+        QueuePass,
+        QueueRule,
+        Reservation,
+        RoutingSettings,
+        Status,
+        Team,
+        User,
+        WorkItem,
+        WorkSession,
+        Workflow,
     )
-}  # fmt: skip
+}
 
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {type: msgspec.json.Decoder(kind) for type, kind in KINDS.items()}
 

@@ -1,4 +1,6 @@
-"""The log: one row per decision, with its change sets. Audit, events, explain, the relay and the detectors all read it."""
+"""The log: one row per decision, with its change sets. Audit, events, explain, the relay and the detectors all read
+it.
+"""
 
 from __future__ import annotations
 

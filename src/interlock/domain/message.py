@@ -1,4 +1,6 @@
-"""Messages, and what one does to its conversation: it is counted, it wakes a snoozed one, and a reply reopens a done one."""
+"""Messages, and what one does to its conversation: it is counted, it wakes a snoozed one, and a reply reopens a done
+one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ class Message(Record, frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/messages/"
     NOUN: ClassVar[str] = "message"
     RELATIONS: ClassVar[Mapping[str, str]] = {
-        "org": "org", "conversation": "conversation", "customer": "customer", "created_by": "user",
+        "org": "org",
+        "conversation": "conversation",
+        "customer": "customer",
+        "created_by": "user",
     }
 
     channel: str

@@ -33,7 +33,9 @@ class Queue(Record, frozen=True, kw_only=True):
 
     def index(self) -> Index:
         """Archived ones apart; by name."""
-        return Index(state="archived" if self.archived else "system" if self.system else "active", sort=self.name.lower())
+        return Index(
+            state="archived" if self.archived else "system" if self.system else "active", sort=self.name.lower()
+        )
 
     def claims(self) -> tuple[str, ...]:
         """A key names one queue of its org."""

@@ -56,7 +56,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     PATH: ClassVar[str] = ""
     """Path below which records of this type answer, with a slash at the end; empty: no address of its own."""
     NOUN: ClassVar[str] = ""
-    """The noun in event names (`work-item` in `interlock.work-item.update`); empty: changes are logged, not announced."""
+    """The noun in event names (`work-item` in `interlock.work-item.update`); empty: changes are logged, not
+    announced.
+    """
     RELATIONS: ClassVar[Mapping[str, str]] = {}
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
     NAMES: ClassVar[Mapping[str, str]] = {}
@@ -93,7 +95,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
         return Index()
 
     def claims(self) -> tuple[str, ...]:
-        """Names this version holds that no other record may hold at the same time (unique keys, each unique in the store)."""
+        """Names this version holds that no other record may hold at the same time (unique keys, each unique in the
+        store).
+        """
         return ()
 
 

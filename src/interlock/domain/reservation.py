@@ -18,8 +18,14 @@ class Reservation(Record, frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/routing/reservations/"
     NOUN: ClassVar[str] = "reservation"
     RELATIONS: ClassVar[Mapping[str, str]] = {
-        "org": "org", "work_item": "work_item", "pass_": "work_item_revision", "queue": "queue", "user": "user",
-        "work_session": "work_session", "decision": "decision", "conversation": "conversation",
+        "org": "org",
+        "work_item": "work_item",
+        "pass_": "work_item_revision",
+        "queue": "queue",
+        "user": "user",
+        "work_session": "work_session",
+        "decision": "decision",
+        "conversation": "conversation",
     }
 
     state: ReservationState = "pending"
@@ -42,7 +48,14 @@ class Reservation(Record, frozen=True, kw_only=True):
     def index(self) -> Index:
         """Below its item, owned by its agent; due when it expires."""
         due = self.expires_at if self.state == "pending" else None
-        return Index(state=self.state, parent=self.work_item, queue=self.queue, owner=self.user, sort=f"{self.offered_at:015d}", due_at=due)
+        return Index(
+            state=self.state,
+            parent=self.work_item,
+            queue=self.queue,
+            owner=self.user,
+            sort=f"{self.offered_at:015d}",
+            due_at=due,
+        )
 
     def claims(self) -> tuple[str, ...]:
         """One pending offer per item and one per agent."""
@@ -61,6 +74,8 @@ def answerable(r: Reservation, user: str, now: int) -> None:
         raise OfferExpired(f"The offer has ended: {r.state}.", state=r.state, reason=r.reason, endedAt=r.ended_at)
 
 
-def close(r: Reservation, state: ReservationState, now: int, reason: str = "", reason_code: int | None = None) -> Reservation:
+def close(
+    r: Reservation, state: ReservationState, now: int, reason: str = "", reason_code: int | None = None
+) -> Reservation:
     """The offer, ended in this way."""
     return r.with_(state=state, ended_at=now, reason=reason or None, reason_code=reason_code)

@@ -20,9 +20,6 @@ from interlock.domain.record import Record
 
 Json = dict[str, Any]
 
-OPAQUE = frozenset({"custom", "meta", "criteria"})
-"""Fields whose content is the caller's own: it is shown as it was given, names and numbers untouched."""
-
 INNER_NAMES = {"wakeAt": "time", "abandonedAt": "at"}
 """Outward names inside nested values that do not follow from the field's own."""
 
@@ -48,8 +45,8 @@ class Plan(NamedTuple):
 
     type: str
     path: str
-    attributes: tuple[tuple[str, bool, bool], ...]
-    """(outward name, is a time, is opaque), in the order of `values`."""
+    attributes: tuple[tuple[str, bool, bool, Any, Any], ...]
+    """(outward name, is a time, has structs inside, default, how the default is shown), in the order of `values`."""
     values: Callable[[Record], tuple[Any, ...]]
     relations: tuple[tuple[str, str, str], ...]
     """(outward name, type, path of that type), in the order of `ids`."""
@@ -82,10 +79,13 @@ def plan_of(kind: type[Record]) -> Plan:
     shown = [f for f in kind.__struct_fields__ if f not in {"id", "org"} and f not in kind.HIDDEN]
     own = [f for f in shown if f not in kind.RELATIONS]
     linked = [f for f in kind.RELATIONS if f not in kind.HIDDEN]
-    attributes = tuple((kind.outward(f), f.endswith("_at"), f in OPAQUE) for f in own)
     relations = tuple((kind.outward(f), kind.RELATIONS[f], kind.RELATIONS[f]) for f in linked)
     types = {f.name: f.type for f in msgspec.structs.fields(kind)}
     typed = {kind.outward(f): types[f] for f in own if _has_struct(types[f])}
+    defaults = {f.name: f.default for f in msgspec.structs.fields(kind)}
+    attributes = tuple(
+        (kind.outward(f), f.endswith("_at"), _has_struct(types[f]), defaults[f], inner(defaults[f])) for f in own
+    )
     return Plan(kind.TYPE, kind.PATH, attributes, _many(own), relations, _many(linked), typed)
 
 
@@ -97,41 +97,32 @@ def _has_struct(annotation: Any) -> bool:
     )
 
 
-_PLAIN = frozenset({str, int, bool, float})
-
-
 def inner(value: Any) -> Any:
     """A nested value as it is shown."""
     if isinstance(value, msgspec.Struct):
         pairs = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
         found = ((name, getattr(value, field)) for name, field in pairs)
-        return {INNER_NAMES.get(n, n): _member(n, v) for n, v in found if v is not None}
+        return {INNER_NAMES.get(n, n): iso(v) if n.endswith("At") else inner(v) for n, v in found if v is not None}
     if isinstance(value, dict):
         known: dict[Any, Any] = value
-        return {INNER_NAMES.get(n, n): _member(str(n), v) for n, v in known.items()}
+        return {n: inner(v) for n, v in known.items()}
     if isinstance(value, list | tuple):
         return [inner(v) for v in value]
     return value
 
 
-def _member(name: str, value: Any) -> Any:
-    if type(value) is int and name.endswith("At"):
-        return iso(value)
-    return value if name in OPAQUE else inner(value)
-
-
 def attributes_of(record: Record, plan: Plan) -> Json:
     """The attributes of a record."""
     out: Json = {}
-    for (name, is_time, opaque), value in zip(plan.attributes, plan.values(record), strict=True):
+    for (name, is_time, structured, default, shown), value in zip(plan.attributes, plan.values(record), strict=True):
         if value is None:
             continue
         if is_time:
             out[name] = iso(value)
-        elif opaque or type(value) in _PLAIN or not value:
-            out[name] = value
+        elif structured:
+            out[name] = shown if value is default else inner(value)
         else:
-            out[name] = inner(value)
+            out[name] = value
     return out
 
 
@@ -181,10 +172,10 @@ def changes_of(change: ChangeSet) -> Json | None:
         return None
     kind = KINDS[change.type]
     plan = plan_of(kind)
-    own = {name: (is_time, opaque) for name, is_time, opaque in plan.attributes}
+    times = {name: is_time for name, is_time, *_ in plan.attributes}
     related = {name: type for name, type, _ in plan.relations}
     return {
-        "attributes": {n: _moved(c, _shower(n, own[n], plan)) for n, c in change.attributes.items() if n in own},
+        "attributes": {n: _moved(c, _shower(n, times[n], plan)) for n, c in change.attributes.items() if n in times},
         "relationships": _related(change.relationships, related),
     }
 
@@ -193,15 +184,12 @@ def _related(moves: Fields, related: dict[str, str]) -> Json:
     return {n: _moved(c, lambda ids, t=related[n]: links(t, ids)) for n, c in moves.items() if n in related}
 
 
-def _shower(name: str, how: tuple[bool, bool], plan: Plan) -> Callable[[Any], Any]:
-    is_time, opaque = how
+def _shower(name: str, is_time: bool, plan: Plan) -> Callable[[Any], Any]:
     if is_time:
         return iso
-    if opaque:
-        return _as_is
     if name in plan.typed:
         return lambda value: inner(msgspec.convert(value, plan.typed[name]))
-    return inner
+    return _as_is
 
 
 def _as_is(value: Any) -> Any:

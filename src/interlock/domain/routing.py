@@ -69,7 +69,9 @@ def choose(item: WorkItem, p: QueuePass, sessions: Iterable[WorkSession], settin
 
 
 def taken(s: WorkSession, item: WorkItem, settings: OrgSettings) -> WorkSession:
-    """The session as it will be once this item has gone to it: what the next choice of the same round has to reckon with."""
+    """The session as it will be once this item has gone to it: what the next choice of the same round has to reckon
+    with.
+    """
     held = agent.hold(s, Held(item.id, item.item_size, item.channel, item.priority, offered=settings.accept_required))
     return held.with_(pending_reservation=item.id) if settings.accept_required else held
 

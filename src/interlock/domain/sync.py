@@ -1,4 +1,5 @@
-"""Forward and reverse sync: each side takes the other's coupled state by `merge`, and says what came of it, also if nothing did.
+"""Forward and reverse sync: each side takes the other's coupled state by `merge`, and says what came of it, also if
+nothing did.
 
 Neither direction decides anything new: no dot is minted here. A message only says where to look; the state that is
 merged is the one just read, and when the own record moved meanwhile the caller reads and merges again.
@@ -22,7 +23,8 @@ from interlock.domain.work_item import LeftBecause, QueuePass, WorkItem
 def forward(
     c: Conversation, case: Case | None, last: WorkItem | None, sessions: Case | None, moment: Moment
 ) -> Decision:
-    """The work item takes the conversation's state. Without an open item one is begun, if the conversation needs an agent.
+    """The work item takes the conversation's state. Without an open item one is begun, if the conversation needs an
+    agent.
 
     `case` is the open item's, `last` the newest item of the conversation (open or not); `sessions` lends a new item the
     sessions and queues it may need.

@@ -8,8 +8,8 @@ import msgspec
 class Timer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Milliseconds spent in one phase. `entered_at`: the latest entry; `completed_at`: when it last stopped.
 
-    `time` and `business_time` are `None` until the first stop. `business_time` is the part of `time` inside the schedule in
-    force; without a schedule the two are equal.
+    `time` and `business_time` are `None` until the first stop. `business_time` is the part of `time` inside the
+    schedule in force; without a schedule the two are equal.
     """
 
     entered_at: int

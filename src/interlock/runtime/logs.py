@@ -1,4 +1,5 @@
-"""The service's own log, one JSON object a line, in the shape of the incident's logs, so that it can be investigated like anybody's.
+"""The service's own log, one JSON object a line, in the shape of the incident's logs, so that it can be investigated
+like anybody's.
 
 Two kinds of line come from the change log: an *event* line for every change set, and a `CONVERSATION_SYNC_AUDIT` line
 for every sync decision, also for one that wrote nothing. Both are written from committed rows only.
@@ -59,12 +60,26 @@ class LogLines:
             name = f"{self._prefix}{kind.NOUN}.{change.verb}"
             inner = inner_body(row, change, n, prefix=self._prefix)
             body = {
-                "id": outer_id(row, n), "name": name, "partition": row.org, "body": inner, "publishedAt": iso(now), "version": VERSION,
+                "id": outer_id(row, n),
+                "name": name,
+                "partition": row.org,
+                "body": inner,
+                "publishedAt": iso(now),
+                "version": VERSION,
             }
-            lines.append({
-                "name": "event", **self._head, "fullBodyLength": len(_encode(body)), "body": body,
-                "producer": "InterlockRelay", "msg": "", "time": iso(now), "v": 0, "dd": self._trace(row, outer_id(row, n)),
-            })  # fmt: skip
+            lines.append(
+                {
+                    "name": "event",
+                    **self._head,
+                    "fullBodyLength": len(_encode(body)),
+                    "body": body,
+                    "producer": "InterlockRelay",
+                    "msg": "",
+                    "time": iso(now),
+                    "v": 0,
+                    "dd": self._trace(row, outer_id(row, n)),
+                }
+            )
         return lines
 
     def audit_line(self, row: Row, now: int) -> dict[str, Any] | None:
@@ -76,13 +91,32 @@ class LogLines:
         snapshot = snapshot_of(item) if item else None
         revs = {"rev": why.rev_after, "before": why.rev_before}
         return {
-            "name": why.direction + "-sync", **self._head, "event": {"id": row.by.cause}, "conversationId": row.partition,
-            "workItemId": _item_id(row, snapshot), "direction": why.direction, "outcome": why.kind, "reason": why.reason,
-            "record": why.record, "revs": revs, "guard": why.guard, "peer": why.peer, "basis": row.basis,
-            "updatedConversation" if why.direction == "reverse" else "updatedWorkItem": {**why.written, "rev": why.guard},
-            "winner": why.winner, "losers": why.losers, "policy": why.policy, "decision": row.id,
-            "msg": "CONVERSATION_SYNC_AUDIT", "time": iso(now), "v": 0, "dd": self._trace(row, row.id),
-        }  # fmt: skip
+            "name": why.direction + "-sync",
+            **self._head,
+            "event": {"id": row.by.cause},
+            "conversationId": row.partition,
+            "workItemId": _item_id(row, snapshot),
+            "direction": why.direction,
+            "outcome": why.kind,
+            "reason": why.reason,
+            "record": why.record,
+            "revs": revs,
+            "guard": why.guard,
+            "peer": why.peer,
+            "basis": row.basis,
+            "updatedConversation" if why.direction == "reverse" else "updatedWorkItem": {
+                **why.written,
+                "rev": why.guard,
+            },
+            "winner": why.winner,
+            "losers": why.losers,
+            "policy": why.policy,
+            "decision": row.id,
+            "msg": "CONVERSATION_SYNC_AUDIT",
+            "time": iso(now),
+            "v": 0,
+            "dd": self._trace(row, row.id),
+        }
 
     def _trace(self, row: Row, span: str) -> dict[str, str]:
         return {"trace_id": row.by.trace, "span_id": span[-16:], "service": self._service, "version": self._version}
@@ -106,6 +140,8 @@ def configure(*, text: bool = False, level: str = "info") -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger({"debug": 10, "info": 20, "warning": 30, "error": 40}[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            {"debug": 10, "info": 20, "warning": 30, "error": 40}[level]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

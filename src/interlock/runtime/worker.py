@@ -1,4 +1,4 @@
-"""Roles as tasks: each runs batches until it is told to stop, and its cadences between them. An outage is waited out."""
+"""Roles as tasks: each runs batches until it is told to stop, its cadences between them. An outage is waited out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ OUTAGE_PAUSE_S = 0.5
 
 
 async def together(work: Sequence[Awaitable[object]]) -> None:
-    """Run several partitions at once and wait for all of them, the failed ones included; then raise the first failure."""
+    """Run several partitions at once and wait for all of them, the failed ones included; then raise the first
+    failure.
+    """
     if len(work) == 1:
         await work[0]
         return
@@ -32,8 +34,13 @@ class Workers:
     """The tasks of the roles that run in this process."""
 
     def __init__(
-        self, world: World, roles: Sequence[Role] = ROLES, *, reactions: Sequence[Reaction] = REACTIONS,
-        cadences: Sequence[Cadence] = CADENCES, on_found: Callable[[str, int], None] | None = None,
+        self,
+        world: World,
+        roles: Sequence[Role] = ROLES,
+        *,
+        reactions: Sequence[Reaction] = REACTIONS,
+        cadences: Sequence[Cadence] = CADENCES,
+        on_found: Callable[[str, int], None] | None = None,
     ) -> None:
         self.world = world
         self._roles = roles
@@ -75,7 +82,9 @@ class Workers:
         return found
 
     async def _survive(self, name: str, step: Callable[[], Awaitable[int]]) -> None:
-        """One step; an outage is waited out, and a fault of ours is logged and tried again rather than ending the role."""
+        """One step; an outage is waited out, and a fault of ours is logged and tried again rather than ending the
+        role.
+        """
         try:
             await step()
         except Unavailable as away:
@@ -83,6 +92,6 @@ class Workers:
             await asyncio.sleep(OUTAGE_PAUSE_S)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  a fault of ours must not end the role: it is logged, and the cue comes again
             _log.exception("role_failed", role=name)
             await asyncio.sleep(OUTAGE_PAUSE_S)

@@ -67,7 +67,9 @@ async def change_session(
 
 
 async def give_back(world: World, by: Provenance, session: str) -> list[Done]:
-    """After a shift has ended or stopped being routable: its pending offer goes back; with `requeueWhenOffline`, its items too."""
+    """After a shift has ended or stopped being routable: its pending offer goes back; with `requeueWhenOffline`, its
+    items too.
+    """
     reading = Reading(world, by)
     s = await reading.one(WorkSession, session)
     done: list[Done] = []
@@ -111,7 +113,9 @@ async def _each(world: World, by: Provenance, items: list[str], user: str, *, re
 async def put_routing_settings(
     world: World, by: Provenance, team: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside
 ) -> Done:
-    """A team's routing settings; the first PUT makes them. Live sessions of the team take a changed list at once (a reaction)."""
+    """A team's routing settings; the first PUT makes them. Live sessions of the team take a changed list at once (a
+    reaction).
+    """
 
     async def decide(reading: Reading) -> Decision:
         await reading.one(Team, team)

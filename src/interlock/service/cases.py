@@ -16,7 +16,9 @@ from interlock.service.transact import Reading
 
 
 async def case_of(reading: Reading, item: WorkItem, *, users: Iterable[str] = (), queues: Iterable[str] = ()) -> Case:
-    """The case of an item. `users` may come to own or be offered it, `queues` it may enter; both beside those it names itself."""
+    """The case of an item. `users` may come to own or be offered it, `queues` it may enter; both beside those it
+    names itself.
+    """
     asked_queues = list(dict.fromkeys(q for q in (item.queue, *queues) if q))
     found = await reading.load(
         (QueuePass, item.pass_), (Reservation, item.reservation),
@@ -61,7 +63,9 @@ async def last_item(reading: Reading, conversation: str) -> WorkItem | None:
 
 
 def named(*states: Coupled) -> tuple[set[str], set[str]]:
-    """The users and queues that any live intent of these states names: whoever may have to do with what comes of a merge."""
+    """The users and queues that any live intent of these states names: whoever may have to do with what comes of a
+    merge.
+    """
     users: set[str] = set()
     queues: set[str] = set()
     for state in states:

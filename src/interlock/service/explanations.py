@@ -1,4 +1,6 @@
-"""Why: put together on read from the log, the records and the live sessions. Nothing is stored for it but the decisions."""
+"""Why: put together on read from the log, the records and the live sessions. Nothing is stored for it but the
+decisions.
+"""
 
 from __future__ import annotations
 

@@ -11,17 +11,31 @@ from interlock.domain.log import Row
 from interlock.domain.record import Record
 from interlock.service.transact import Reading
 
-COUPLED_AS_ONE = frozenset({
-    "status", "queue", "externalQueue", "assignedUsers", "ended", "endedAt", "snooze", "assignedTo", "routedTo", "reservation", "paused",
-})  # fmt: skip
+COUPLED_AS_ONE = frozenset(
+    {
+        "status",
+        "queue",
+        "externalQueue",
+        "assignedUsers",
+        "ended",
+        "endedAt",
+        "snooze",
+        "assignedTo",
+        "routedTo",
+        "reservation",
+        "paused",
+    }
+)
 """Fields that count as one when it is judged whether a stale rev matters: the unit and its registers."""
 
 
 class Precondition(msgspec.Struct, frozen=True, kw_only=True):
     """The rev a write rests on, in one of three forms.
 
-    if_match  exact: the record must be at this rev        rev    by field: a later change of other fields does no harm
-    basis     what an automatic writer's decision had seen: compared with the unit's context, unrelated touches do no harm
+    if_match  exact: the record must be at this rev
+    rev       by field: a later change of other fields does no harm
+    basis     what an automatic writer's decision had seen: compared with the unit's context, so that an unrelated
+              touch does no harm
     required  without any of them the write is refused
     """
 

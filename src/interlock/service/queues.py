@@ -20,7 +20,9 @@ from interlock.service.work_items import rules_in_order
 
 
 async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[str, Any]) -> None:
-    """The rules of a queue's change: the default queue keeps its values, and archiving needs an empty queue without rules."""
+    """The rules of a queue's change: the default queue keeps its values, and archiving needs an empty queue without
+    rules.
+    """
     if present is not None:
         guard_default(present, fields)
         if fields.get("archived") and not present.archived:

@@ -1,4 +1,5 @@
-"""Two tables: which event leads to which functions, and which functions run by the clock. A new consequence is one line here.
+"""Two tables: which event leads to which functions, and which functions run by the clock. A new consequence is one
+line here.
 
 Every function is given a cue, which tells where to look and never what to write. It loads the current records and
 decides again, so a repeated, late or reordered cue ends in a decision that nothing is to be done.
@@ -151,7 +152,9 @@ REACTIONS: tuple[Reaction, ...] = (
 
 
 class Round(msgspec.Struct, frozen=True):
-    """All the news of a batch about the `watched` types that moves one of their fields (empty: any), handed over at once."""
+    """All the news of a batch about the `watched` types that moves one of their fields (empty: any), handed over at
+    once.
+    """
 
     role: Role
     watched: Mapping[str, frozenset[str]]

@@ -1,4 +1,5 @@
-"""Forward and reverse sync, and healing: look at both records as they are now, take the other's state, commit on one side.
+"""Forward and reverse sync, and healing: look at both records as they are now, take the other's state, commit on one
+side.
 
 An event only says where to look. Both directions and the sweep that repairs what was missed are the same step with the
 ends exchanged, so a repeat, a reordering or an echo ends in a row that says "nothing new".
@@ -25,7 +26,9 @@ def by_sync(org: str, direction: str, *, trace: str = "", cause: str = "", sourc
 
 
 async def forward(world: World, by: Provenance, conversation: str) -> Done:
-    """The work item takes the conversation's state; if the conversation needs an agent and has no open item, one begins."""
+    """The work item takes the conversation's state; if the conversation needs an agent and has no open item, one
+    begins.
+    """
 
     async def decide(reading: Reading) -> Decision:
         c = await reading.one(Conversation, conversation)

@@ -1,4 +1,5 @@
-"""The only load-decide-commit. A conflict is answered by loading and deciding anew; a computed value is never sent twice.
+"""The only load-decide-commit. A conflict is answered by loading and deciding anew; a computed value is never sent
+twice.
 
 A rev check alone does not save an assignment: what counts is that nothing decided before the conflict survives it. So
 `decide` gets a fresh `Reading` on every try, and everything it returns was derived from that reading alone.

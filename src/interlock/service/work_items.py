@@ -102,7 +102,9 @@ async def _match(reading: Reading, c: Conversation) -> _Target:
 
 
 async def _target(reading: Reading, match: Match) -> Queue | None:
-    """The queue a matching rule names, by id or by key; `None` if there is no such open queue (the rule is passed over)."""
+    """The queue a matching rule names, by id or by key; `None` if there is no such open queue (the rule is passed
+    over).
+    """
     if match.queue:
         found = await reading.maybe(Queue, match.queue)
     else:
@@ -134,7 +136,9 @@ async def latest_message(reading: Reading, c: Conversation) -> Message | None:
 async def create(
     world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside
 ) -> Done:
-    """A new item for a conversation; if it has an open one, that one is given back unchanged (`decision.writes` is empty)."""
+    """A new item for a conversation; if it has an open one, that one is given back unchanged (`decision.writes` is
+    empty).
+    """
 
     async def decide(reading: Reading) -> Decision:
         c = await reading.one(Conversation, conversation, pointer="/resource/id")

@@ -22,7 +22,9 @@ from interlock.simulation.signals import Signals
 
 
 def rev_only(signals: Signals) -> Sequence[Reaction]:
-    """The incident's own fault: decided from an old item, written under a freshly read rev, which the guard lets pass."""
+    """The incident's own fault: decided from an old item, written under a freshly read rev, which the guard lets
+    pass.
+    """
 
     async def reverse(world: World, cue: Cue) -> None:
         decided = _decided(cue)
@@ -51,7 +53,8 @@ def blind_write(signals: Signals) -> Sequence[Reaction]:
 
 def _with_reverse(reverse: React) -> Sequence[Reaction]:
     return tuple(
-        Reaction(r.role, r.type, reverse, r.fields, r.verbs, each=True) if r.do is reactions.reverse else r for r in REACTIONS
+        Reaction(r.role, r.type, reverse, r.fields, r.verbs, each=True) if r.do is reactions.reverse else r
+        for r in REACTIONS
     )
 
 
@@ -76,7 +79,13 @@ async def _write(world: World, cue: Cue, item: WorkItem, c: Conversation) -> Non
     after = show(c.with_(coupled=item.coupled), c.rev + 1, now)
     by = by_sync(cue.org, "reverse", trace=cue.trace, cause=cue.cause)
     why = Why(
-        direction="reverse", kind="merge", record=c.ref, rev_before=c.rev, rev_after=c.rev + 1, guard=c.rev, is_sync=True,
+        direction="reverse",
+        kind="merge",
+        record=c.ref,
+        rev_before=c.rev,
+        rev_after=c.rev + 1,
+        guard=c.rev,
+        is_sync=True,
         peer=Basis(item.TYPE, item.id, item.rev, now),
     )
     decision = Decision(partition=c.id, why=why, writes=(step(c, after, now),))
