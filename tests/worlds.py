@@ -1,9 +1,8 @@
-"""A world to test in: memory, a clock that moves when it is told to, ids that come in order, and the roles run by hand."""
+"""A world to test in: memory, a clock that moves when told to, ids in order, and the roles run by hand."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import httpx
@@ -50,12 +49,6 @@ class CountingIds:
         return compose(self._clock.now(), self._n * 0x9E3779B97F4A7C15 + 0x1234567)
 
 
-async def one_after_the_other(work: Sequence[Awaitable[None]]) -> None:
-    """Partitions in the order given."""
-    for each in work:
-        await each
-
-
 class HandBus:
     """The log, handed to each role from where it was; nobody waits."""
 
@@ -76,12 +69,12 @@ class HandBus:
 class House:
     """One org with an admin key, its API, and the roles."""
 
-    def __init__(self, settings: Settings = Settings(), *, checked: bool = True) -> None:
+    def __init__(self, settings: Settings | None = None, *, checked: bool = True) -> None:
         self.clock = VirtualClock()
         self.store = MemoryStore(self.clock, checked=checked)
         self.bus = HandBus(self.store)
         self.world = World(self.store, self.bus, self.clock, CountingIds(self.clock))
-        self.app = build(self.world, settings=settings)
+        self.app = build(self.world, settings=settings or Settings())
         self.store.listen(self.app.state.heard)
 
     async def found(self, name: str = "Acme", key: str = KEY) -> str:

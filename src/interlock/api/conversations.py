@@ -49,6 +49,21 @@ class SnoozeIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["scheduled", "canceled"] = "scheduled"
 
 
+class AnsweredIn(Base, frozen=True, kw_only=True):
+    """Whose an answer or an end was; kept and returned."""
+
+    created_by_teams: Ids = ()
+    assigned_teams: Ids = ()
+    assigned_users: Ids = ()
+
+
+class SatisfactionIn(Base, frozen=True, kw_only=True):
+    """A survey's state; kept and returned."""
+
+    sent_by_teams: Ids = ()
+    answers: Frees = ()
+
+
 class Writable(Base, frozen=True, kw_only=True):
     """What a conversation's author may say."""
 
@@ -76,7 +91,7 @@ class Writable(Base, frozen=True, kw_only=True):
     spam: bool | UnsetType | None = UNSET
     deleted: bool | UnsetType | None = UNSET
     satisfaction: Annotated[int, Meta(ge=-(2**31), le=2**31)] | UnsetType | None = UNSET
-    satisfaction_level: Free | UnsetType | None = UNSET
+    satisfaction_level: SatisfactionIn | UnsetType | None = UNSET
     sentiment: Free | UnsetType | None = UNSET
     suggested_tags: Frees | UnsetType | None = UNSET
     suggested_shortcuts: Frees | UnsetType | None = UNSET
@@ -84,8 +99,11 @@ class Writable(Base, frozen=True, kw_only=True):
     assistant: Free | UnsetType | None = UNSET
     role_group_versions: Frees | UnsetType | None = UNSET
     access_override: Frees | UnsetType | None = UNSET
-    first_response: Free | UnsetType | None = UNSET
-    last_response: Free | UnsetType | None = UNSET
+    first_response: AnsweredIn | UnsetType | None = UNSET
+    first_response_since_last_done: AnsweredIn | UnsetType | None = UNSET
+    last_response: AnsweredIn | UnsetType | None = UNSET
+    first_done: AnsweredIn | UnsetType | None = UNSET
+    last_done: AnsweredIn | UnsetType | None = UNSET
     brand: Id | UnsetType | None = UNSET
     customer: Id | UnsetType | None = UNSET
 

@@ -33,8 +33,9 @@ def document(operations: Sequence[Operation]) -> Json:
     """The whole document."""
     shown = [o for o in operations if o.path != "/docs"]
     paths: dict[str, Json] = {}
+    refusals = Refusals()
     for o in shown:
-        paths.setdefault(_PARAMETER.sub(r"{\1}", o.path), {})[o.method.lower()] = _operation(o)
+        paths.setdefault(_PARAMETER.sub(r"{\1}", o.path), {})[o.method.lower()] = _operation(o, refusals.of(o))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -48,15 +49,16 @@ def document(operations: Sequence[Operation]) -> Json:
         "webhooks": {"event": {"post": _webhook()}},
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ilk_…"}},
+            "responses": refusals.known,
             "schemas": _schemas(shown),
         },
     }  # fmt: skip
 
 
-def _operation(o: Operation) -> Json:
+def _operation(o: Operation, refused: Json) -> Json:
     out: Json = {
         "operationId": o.id, "summary": o.summary, "tags": [o.tag], "parameters": [*_path(o), *_query(o), *_headers(o)],
-        "responses": {str(o.status): _success(o), **_also(o), **_errors(o)},
+        "responses": {str(o.status): _success(o), **_also(o), **refused},
     }  # fmt: skip
     if o.description:
         out["description"] = re.sub(r"\s+", " ", o.description)
@@ -178,19 +180,38 @@ def problems_of(o: Operation) -> list[type[Problem]]:
     return list(dict.fromkeys([*found, *o.errors]))
 
 
-def _errors(o: Operation) -> Json:
-    by_status: dict[int, list[str]] = {}
-    for problem in problems_of(o):
-        by_status.setdefault(problem.STATUS, []).append(problem().code)
-    out: Json = {}
-    for status in sorted(by_status):
-        if str(status) in _also(o):
-            continue
-        content: Json = {t: {"schema": {"$ref": REF.format(name="Errors")}} for t in JSON_TYPES}
-        headers: Json = {"Retry-After": {"schema": {"type": "string"}}} if status in (429, 503) else {}
-        codes = ", ".join(sorted(set(by_status[status])))
-        out[str(status)] = {"description": codes, "content": content, **({"headers": headers} if headers else {})}
-    return out
+class Refusals:
+    """The error answers, each kind of them written down once and mentioned by name."""
+
+    def __init__(self) -> None:
+        self.known: Json = {}
+        self._names: dict[tuple[int, str], str] = {}
+
+    def of(self, o: Operation) -> Json:
+        """The error answers of one operation, by status."""
+        by_status: dict[int, set[str]] = {}
+        for problem in problems_of(o):
+            by_status.setdefault(problem.STATUS, set()).add(problem().code)
+        other = _also(o)
+        return {
+            str(status): {"$ref": f"#/components/responses/{self._named(status, ', '.join(sorted(said)))}"}
+            for status, said in sorted(by_status.items())
+            if str(status) not in other
+        }
+
+    def _named(self, status: int, said: str) -> str:
+        name = self._names.get((status, said))
+        if name is None:
+            number = sum(s == status for s, _ in self._names) + 1
+            name = self._names[status, said] = f"Error{status}" if number == 1 else f"Error{status}_{number}"
+            self.known[name] = _refusal(status, said)
+        return name
+
+
+def _refusal(status: int, said: str) -> Json:
+    headers: Json = {"Retry-After": {"schema": {"type": "string"}}} if status in (429, 503) else {}
+    content: Json = {t: {"schema": {"$ref": REF.format(name="Errors")}} for t in JSON_TYPES}
+    return {"description": said, "content": content, **({"headers": headers} if headers else {})}
 
 
 def _webhook() -> Json:
@@ -233,8 +254,8 @@ def _resource(kind: type[Record], schema: Json) -> Json:
     stored = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
     outward = {kind.outward(f): stored[f] for f in kind.__struct_fields__}
     attributes = {
-        name: TIME if is_time else {} if opaque else _without_null(properties[_stored(kind, name, outward)])
-        for name, is_time, opaque in plan.attributes
+        name: TIME if is_time else _without_null(properties[_stored(kind, name, outward)])
+        for name, is_time, *_ in plan.attributes
     }
     related: Json = {name: {"$ref": REF.format(name="Relationship")} for name, _, _ in plan.relations}
     related |= {name: {"$ref": REF.format(name="Collection")} for name in COLLECTIONS.get(kind.TYPE, {})}
@@ -340,8 +361,8 @@ def _event() -> Json:
 def all_problems() -> list[type[Problem]]:
     """Every kind of error there is, once."""
     found: Iterable[type[Problem]] = problems.leaves([Problem])
-    inner = {Problem, problems.Several, problems.TooFast}
-    return sorted({p for p in found if p not in inner}, key=lambda p: (p.STATUS, p().code))
+    inner = {Problem, problems.Several}
+    return sorted({p for p in found if p not in inner and p.__name__ != "TooFast"}, key=lambda p: (p.STATUS, p().code))
 
 
 def codes() -> list[str]:

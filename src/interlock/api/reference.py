@@ -29,6 +29,7 @@ def page(document: Json) -> bytes:
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
+            operation = _resolved(operation, document["components"]["responses"])
             groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -42,6 +43,12 @@ def page(document: Json) -> bytes:
         parts += [f"<h2 id='{_anchor(tag)}'>{escape(tag)}</h2>", *told]
     parts += [_errors(), "</body></html>"]
     return "".join(parts).encode()
+
+
+def _resolved(operation: Json, known: Json) -> Json:
+    """An operation with its error answers in place."""
+    answers = operation["responses"].items()
+    return {**operation, "responses": {s: known[r["$ref"].rsplit("/", 1)[1]] if "$ref" in r else r for s, r in answers}}
 
 
 def _anchor(text: str) -> str:

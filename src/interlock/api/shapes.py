@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -96,7 +97,7 @@ def fields_of(body: msgspec.Struct, kind: type[Record], *, but: Collection[str] 
         elif isinstance(value, datetime):
             value = ms(value)
         elif isinstance(value, msgspec.Struct):
-            value = msgspec.to_builtins(value)
+            value = msgspec.convert(msgspec.to_builtins(value), _types(kind)[field])
         out[field] = value
     return out
 
@@ -107,16 +108,17 @@ def defaults_of(body: type[msgspec.Struct], kind: type[Record], *, but: Collecti
     return {f: defaults[f] for f in body.__struct_fields__ if f in defaults and f not in _GUARDS and f not in but}
 
 
-_known: dict[type[Record], dict[str, Any]] = {}
+@lru_cache(64)
+def _types(kind: type[Record]) -> dict[str, Any]:
+    return {info.name: info.type for info in msgspec.structs.fields(kind)}
 
 
+@lru_cache(64)
 def _defaults(kind: type[Record]) -> dict[str, Any]:
-    found = _known.get(kind)
-    if found is None:
-        found = _known[kind] = {}
-        for info in msgspec.structs.fields(kind):
-            if info.default is not msgspec.NODEFAULT:
-                found[info.name] = info.default
-            elif info.default_factory is not msgspec.NODEFAULT:
-                found[info.name] = info.default_factory()
+    found: dict[str, Any] = {}
+    for info in msgspec.structs.fields(kind):
+        if info.default is not msgspec.NODEFAULT:
+            found[info.name] = info.default
+        elif info.default_factory is not msgspec.NODEFAULT:
+            found[info.name] = info.default_factory()
     return found

@@ -91,7 +91,8 @@ async def receive(
 
 
 async def _known(reading: Reading, said: Shared) -> None:
-    """Raises unless the users and the queue that a write names exist in this org."""
+    """Raises unless a write can stand, and the users and the queue that it names exist in this org."""
+    domain.check(said)
     if isinstance(said.users, tuple):
         for place, user in enumerate(said.users):
             await active_user(reading, user, pointer=f"/assignedUsers/{place}")
