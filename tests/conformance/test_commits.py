@@ -203,6 +203,27 @@ async def test_a_refused_decision_leaves_nothing_among_its_neighbours(store: Sto
     await nothing_else_than(store, 7)
 
 
+@pytest.mark.parametrize("why", ["second record", "name of one record", "once of one record"])
+async def test_the_least_that_can_be_half_done_is_not(store: Store, why: str) -> None:
+    """Decisions with just one thing before that for which they are refused, among neighbours that go through."""
+    moved, around = conversation("c1"), [conversation(f"n{n}") for n in range(2)]
+    await put(store, moved, user("u1", email="taken"))
+    await store.commit(commit_of(next_of(moved, name="moved"), marks=(Mark(space="s", org=A, key="once"),)))
+    once = Mark(space="s", org=A, key="once", once=True)
+    refused = {
+        "second record": commit_of(birth(conversation("c2")), next_of(moved, name="stale")),
+        "name of one record": commit_of(birth(user("c2", email="taken"))),
+        "once of one record": commit_of(birth(conversation("c2")), marks=(once,)),
+    }[why]
+    tries = [commit_of(birth(around[0])), refused, commit_of(birth(around[1]))]
+    answers = await asyncio.gather(*(store.commit(c) for c in tries), return_exceptions=True)
+    assert [isinstance(a, Exception) for a in answers] == [False, True, False]
+    assert await store.load([conversation("c2").address, user("c2").address]) == [None, None]
+    assert await store.load([c.address for c in around]) == around
+    assert await store.find(Query(name="listing", org=A, type="user", by_id=True)) == [user("u1", email="taken")]
+    await nothing_else_than(store, 5)
+
+
 async def test_of_many_that_read_the_same_version_one_wins(store: Store) -> None:
     c = conversation("c1")
     await put(store, c)
