@@ -237,6 +237,24 @@ def release(s: WorkSession, item: str) -> WorkSession:
     return s if len(kept) == len(s.holding) else reckon(s.with_(holding=kept))
 
 
+def reweighed(s: WorkSession, owned: Sequence[Held], offered: str | None) -> WorkSession:
+    """`s` carrying just what its user owns, and the item that is offered to them; the same session if it does already.
+
+    What stands there for an item that is owned is kept as it was, flags included, unless its weight or pause differs.
+    """
+    had = {h.item: h for h in s.holding}
+    kept: list[Held] = []
+    for new in owned:
+        old = had.get(new.item)
+        same = old is not None and not old.offered and (old.weight, old.paused) == (new.weight, new.paused)
+        kept.append(old if same and old is not None else new)
+    if offered is not None and offered in had and had[offered].offered:
+        kept.append(had[offered])
+    if {h.item: h for h in kept} == had:
+        return s
+    return reckon(s.with_(holding=tuple(kept)))
+
+
 def room(s: WorkSession, weight: int, channel: str, priority: int, *, item: str = "") -> str:
     """Why this much more does not fit, as a reason code; empty if it fits. What is held of `item` itself does not
     count.

@@ -32,6 +32,7 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
 
     client  api console workflow rules routing sync bulk cli system      trace   W3C trace id, 32 hex digits
     cause   the event reacted to (its id)          source  the workflow, rule, bulk job … behind it
+    depth   how many workflows, one started by the write of another, led here
     """
 
     org: str
@@ -41,6 +42,7 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     span: str = ""
     cause: str = ""
     source: Ref | None = None
+    depth: int = 0
 
 
 class Basis(msgspec.Struct, frozen=True, omit_defaults=True):

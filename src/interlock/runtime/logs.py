@@ -132,7 +132,11 @@ def _item_id(row: Row, snapshot: object) -> str:
 
 def configure(*, text: bool = False, level: str = "info") -> None:
     """The process's own messages: JSON lines on stderr, or text for people."""
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if text else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        if text
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -10,6 +10,7 @@ from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, U
 from interlock.domain.decision import Decision, Provenance, Why, birth, step
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
+from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Manner, held_of
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
@@ -108,6 +109,49 @@ async def _each(world: World, by: Provenance, items: list[str], user: str, *, re
         except Refused:
             continue
     return done
+
+
+async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
+    """The live session of a user carries what they own and what is offered to them, no more and no less.
+
+    An item may be assigned to somebody in the moment in which they sign in, so that neither commit sees the other. Load
+    is a set, so the remedy is to make the set anew; `None` if it is right, or they are not signed in.
+    """
+
+    async def decide(reading: Reading) -> Decision:
+        session = await live_session(reading, user)
+        if session is None:
+            raise NoLiveSession("Nobody to weigh anything on.")
+        query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=user, limit=10_000)
+        owned = await reading.find(WorkItem, query)
+        offer = await reading.maybe(Reservation, session.pending_reservation)
+        pending = offer if offer and offer.state == "pending" else None
+        after = agent.reweighed(session, [held_of(i) for i in owned], pending.work_item if pending else None)
+        if after == session:
+            raise Refused("It carries what it should.")
+        why = Why(
+            direction="system",
+            kind="change",
+            reason="load made anew from the items",
+            record=session.ref,
+            rev_before=session.rev,
+            rev_after=session.rev + 1,
+            guard=session.rev,
+        )
+        return Decision(partition=session.id, why=why, writes=(step(session, after, reading.moment.now),))
+
+    try:
+        return await transact(world, by, decide)
+    except (Refused, NoLiveSession):
+        return None
+
+
+async def reconcile_all(world: World, org: str) -> list[Done]:
+    """Every live session of an org, made right where it is not."""
+    sessions = await world.store.find(Query(name="live_sessions", org=org, type=WorkSession.TYPE, limit=10_000))
+    by = by_system(org)
+    done = [await reconcile(world, by, s.user) for s in sessions if isinstance(s, WorkSession)]
+    return [d for d in done if d is not None]
 
 
 async def put_routing_settings(

@@ -14,6 +14,7 @@ import msgspec
 
 from interlock.domain import log
 from interlock.domain.agent import WorkSession
+from interlock.domain.assignment import Actor
 from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Provenance
 from interlock.domain.event import event_id
@@ -43,6 +44,7 @@ class Cue(msgspec.Struct, frozen=True):
     source: Ref | None
     snapshot: ChangeSet
     is_sync: bool = False
+    depth: int = 0
 
 
 React = Callable[[World, Cue], Awaitable[Any]]
@@ -108,6 +110,16 @@ async def give_back(world: World, cue: Cue) -> None:
         await agents.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
+async def weigh(world: World, cue: Cue) -> None:
+    """A shift began, or somebody without one was given an item: what they have weighs from now on."""
+    seen = log.snapshot_of(cue.snapshot)
+    user = seen.user if isinstance(seen, WorkSession) else None
+    if isinstance(seen, WorkItem) and seen.assigned_to and not seen.work_session:
+        user = seen.assigned_to
+    if user is not None:
+        await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), user)
+
+
 async def take_settings(world: World, cue: Cue) -> None:
     """A team's settings changed: its live sessions take them at once."""
     await agents.refresh_sessions(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), team=cue.record.id)
@@ -124,8 +136,16 @@ async def take_org_limits(world: World, cue: Cue) -> None:
 
 
 async def automate(world: World, cue: Cue) -> None:
-    """A conversation changed: the workflows that listen. What a workflow wrote itself starts none of its own kind."""
-    by = Provenance(cue.org, workflows.by_workflow(cue.org, "").actor, "workflow", cue.trace, cause=cue.cause)
+    """A conversation changed: the workflows that listen, but for the one that changed it."""
+    by = Provenance(
+        cue.org,
+        Actor("workflow", "workflow", ""),
+        "workflow",
+        cue.trace,
+        cause=cue.cause,
+        source=cue.source,
+        depth=cue.depth,
+    )
     if not cue.is_sync:
         await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed)
 
@@ -144,6 +164,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("sync", "work_item", reverse, frozenset({"coupled"}), echo=False),
     Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
+    Reaction("routing", "work_session", weigh, verbs=("create",)),
+    Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "user", take_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
@@ -185,6 +207,11 @@ async def sweep_queues(world: World) -> int:
     return sum([len(await routing.sweep(world, org.id)) for org in await orgs.all_orgs(world)])
 
 
+async def reconcile_load(world: World) -> int:
+    """Sessions that do not carry just what their users have. In a healthy system: nothing."""
+    return sum([len(await agents.reconcile_all(world, org.id)) for org in await orgs.all_orgs(world)])
+
+
 async def heal_pairs(world: World) -> int:
     """Pairs that have been out of step for longer than the lag objective. In a healthy system: nothing."""
     now = world.clock.now()
@@ -208,6 +235,7 @@ CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "expire_offers", 0.5, expire_offers),
     Cadence("routing", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
+    Cadence("routing", "reconcile_load", 10.0, reconcile_load),
     Cadence("sync", "heal_pairs", 2.0, heal_pairs),
 )
 
@@ -253,4 +281,5 @@ def cue_of(row: Row, change: ChangeSet, n: int) -> Cue:
         row.by.source,
         change,
         row.why.is_sync,
+        row.by.depth,
     )

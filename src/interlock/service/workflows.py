@@ -10,13 +10,16 @@ from interlock.domain.decision import Decision, Provenance, Why
 from interlock.domain.record import Ref
 from interlock.domain.workflow import Workflow
 from interlock.ports import Query, World
-from interlock.service.transact import Done, Reading, transact
+from interlock.service.transact import Done, Reading, note, transact
+
+CHAIN_MAX = 10
+"""How deep a chain of workflows may get, each started by the write of another: a loop ends here, and is logged."""
 
 
-def by_workflow(org: str, workflow: str, *, trace: str = "", cause: str = "") -> Provenance:
+def by_workflow(org: str, workflow: str, *, trace: str = "", cause: str = "", depth: int = 0) -> Provenance:
     """The provenance of what a workflow writes."""
     actor = Actor("workflow", "workflow", workflow)
-    return Provenance(org, actor, "workflow", trace, cause=cause, source=Ref("workflow", workflow))
+    return Provenance(org, actor, "workflow", trace, cause=cause, source=Ref("workflow", workflow), depth=depth)
 
 
 async def enabled(world: World, org: str) -> list[Workflow]:
@@ -26,12 +29,18 @@ async def enabled(world: World, org: str) -> list[Workflow]:
 
 
 async def run(world: World, by: Provenance, conversation: str, event: str, changed: frozenset[str]) -> list[Done]:
-    """Every enabled workflow that this event starts, one after the other, on the conversation as it is now."""
+    """Every enabled workflow that this event starts, one after the other, on the conversation as it is now.
+
+    `by` carries on from the event: its depth, and in `source` the workflow that made it, which it does not start again.
+    """
     done: list[Done] = []
     for w in await enabled(world, by.org):
-        if not domain.listens(w, event, changed):
+        if not domain.listens(w, event, changed) or by.source == w.ref:
             continue
-        mine = by_workflow(by.org, w.id, trace=by.trace, cause=by.cause)
+        if by.depth >= CHAIN_MAX:
+            await note(world, by, conversation, _too_deep(w, conversation))
+            continue
+        mine = by_workflow(by.org, w.id, trace=by.trace, cause=by.cause, depth=by.depth + 1)
 
         async def decide(reading: Reading, w: Workflow = w) -> Decision:
             reading.saw(w)
@@ -44,6 +53,11 @@ async def run(world: World, by: Provenance, conversation: str, event: str, chang
 
         done.append(await transact(world, mine, decide))
     return done
+
+
+def _too_deep(w: Workflow, conversation: str) -> Why:
+    reason = f"a chain of {CHAIN_MAX} workflows led to {w.name}: they start each other"
+    return Why(direction="workflow", kind="parked", reason=reason, record=Ref(Conversation.TYPE, conversation))
 
 
 def _declined(c: Conversation) -> Decision:
