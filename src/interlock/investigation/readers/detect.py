@@ -1,0 +1,65 @@
+"""Tells an input's format from its first bytes, and names it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+NUL_SHARE_MAX = 0.2
+
+FORMATS = ("incident-document", "json-lines", "json")
+"""Names that `--format` takes."""
+
+_PROSE = re.compile(rb"^(?:#{1,6} |```|~~~|\s*[*+-] )", re.MULTILINE)
+_BLOCK = re.compile(rb"^[ \t>]*[{\[][ \t]*\r?$", re.MULTILINE)
+
+
+class Format(NamedTuple):
+    """A format: how objects are cut out of the input (`container`), and the name that a report shows."""
+
+    name: str
+    container: str
+
+
+def detect(head: bytes, name: str, forced: str | None) -> tuple[Format | None, str]:
+    """The format of an input that begins like this, else why there is none."""
+    if not head:
+        return None, "it is empty"
+    if forced is not None:
+        return Format(forced, forced), ""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None, "it is UTF-16; convert it to UTF-8 first"
+    if head.count(b"\0") > len(head) * NUL_SHARE_MAX and b"{" not in head:
+        return None, "it is no text"
+    container = _container(head)
+    if container is None:
+        return None, "no format is recognised; --map can describe it, --format can force one"
+    return Format(container, container), ""
+
+
+def _container(head: bytes) -> str | None:
+    begin = head.lstrip(b" \t\r\n\0")
+    rows = [row.strip(b" \t\r\0") for row in head.split(b"\n")]
+    if b"{" not in head:
+        return None
+    if any(_is_object(row) for row in rows[:200]):
+        fenced = begin.startswith((b"#", b"```")) or b"\n```" in head
+        return "incident-document" if fenced else "json-lines"
+    if begin[:1] in (b"{", b"["):
+        return "json" if not _PROSE.search(head) else "incident-document"
+    if _PROSE.search(head) or _BLOCK.search(head):
+        return "incident-document"
+    return "json-lines"
+
+
+def _is_object(row: bytes) -> bool:
+    begin = row.find(b"{")
+    if begin < 0 or not row.rstrip(b",").endswith(b"}"):
+        return False
+    try:
+        value = msgspec.json.decode(row[begin:].rstrip(b","))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return isinstance(value, dict) and len(value) > 1

@@ -1,0 +1,160 @@
+"""A run over inputs: opens each, tells its format, takes its objects apart and counts what became of them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from interlock.investigation.finding import Refused, Repair
+from interlock.investigation.observation import Audit, Entry, Place
+from interlock.investigation.readers import document, jsonlines, whole
+from interlock.investigation.readers.detect import FORMATS, Format, detect
+from interlock.investigation.readers.envelopes import Envelopes
+from interlock.investigation.readers.shape import Found, Item, Shape
+from interlock.investigation.readers.source import Line, Named, Stream, lines_of, named_inputs
+
+LISTED_MAX = 1_000
+"""Repairs and refusals of one input that are kept with their places; beyond that they are counted only."""
+
+BUFFER_BYTES = 1 << 20
+
+Container = Callable[[Iterator[Line], int], Iterator[Found]]
+CONTAINERS: dict[str, Container] = {
+    "json-lines": jsonlines.items_of,
+    "json": whole.items_of,
+    "incident-document": document.items_of,
+}
+"""How objects are cut out of an input."""
+
+SHAPES: tuple[Callable[[], Shape], ...] = (Envelopes,)
+"""How an object is understood; the first that knows it reads it."""
+
+
+class UnknownFormat(ValueError):
+    """There is no format of that name."""
+
+
+class Input(msgspec.Struct):
+    """What became of one input.
+
+    bytes      plain bytes read, after unpacking             entries       objects found
+    silent     objects that say nothing of any record        repaired, refusals   how many there were in all
+    repairs, refused   the first `LISTED_MAX` of them, with their places
+    packing    `gzip`, `zstd` or empty
+    """
+
+    name: str
+    format: str = ""
+    packing: str = ""
+    bytes: int = 0
+    entries: int = 0
+    observations: int = 0
+    audits: int = 0
+    silent: int = 0
+    repaired: int = 0
+    refusals: int = 0
+    repairs: list[Repair] = []
+    refused: list[Refused] = []
+
+    def refuse(self, refused: Refused) -> None:
+        """Counts what could not be read."""
+        self.refusals += 1
+        if len(self.refused) < LISTED_MAX:
+            self.refused.append(refused)
+
+    def note(self, repairs: Iterable[Repair]) -> None:
+        """Counts what was repaired."""
+        for repair in repairs:
+            self.repaired += 1
+            if len(self.repairs) < LISTED_MAX:
+                self.repairs.append(repair)
+
+
+class Reading:
+    """The entries of all inputs, once, in order; `inputs` fills while it is read."""
+
+    def __init__(self, named: Sequence[Named], format: str | None) -> None:
+        self._named = named
+        self._format = format
+        self.inputs = [Input(n.name) for n in named]
+
+    def __iter__(self) -> Iterator[Entry]:
+        for number in range(len(self.inputs)):
+            yield from self.read(number)
+
+    def read(self, number: int) -> Iterator[Entry]:
+        """The entries of one input."""
+        named, report = self._named[number], self.inputs[number]
+        opener = named.open
+        if opener is None:
+            report.refuse(Refused(Place(number, 0), named.why))
+            return
+        try:
+            packed = opener()
+        except OSError as error:
+            report.refuse(Refused(Place(number, 0), f"it cannot be opened: {error.strerror or error}"))
+            return
+        stream = Stream(packed)
+        try:
+            yield from self._entries(stream, number, report)
+        finally:
+            report.bytes = stream.taken
+            if packed is not sys.stdin.buffer:
+                stream.close()
+
+    def _entries(self, stream: Stream, number: int, report: Input) -> Iterator[Entry]:
+        report.packing = stream.packing
+        found, why = detect(stream.head, report.name, self._format)
+        if found is None:
+            report.refuse(Refused(Place(number, 0), stream.trouble or why))
+            return
+        report.format = found.name
+        buffered = io.BufferedReader(stream, BUFFER_BYTES)
+        shapes = [make() for make in SHAPES]
+        last = 0
+        for item in CONTAINERS[found.container](_watched(lines_of(buffered), report), number):
+            last = max(last, item.place.line)
+            if isinstance(item, Refused):
+                report.refuse(item)
+            else:
+                yield from self._understood(item, shapes, report, found)
+        if stream.trouble:
+            report.refuse(Refused(Place(number, last), stream.trouble))
+
+    def _understood(self, item: Item, shapes: list[Shape], report: Input, format: Format) -> Iterator[Entry]:
+        report.entries += 1
+        report.note(item.repairs)
+        for shape in shapes:
+            entries = shape.entries(item)
+            if entries is None:
+                continue
+            for entry in entries:
+                if isinstance(entry, Audit):
+                    report.audits += 1
+                else:
+                    report.observations += 1
+                yield entry
+            return
+        report.silent += 1
+
+
+def _watched(lines: Iterator[Line], report: Input) -> Iterator[Line]:
+    """The lines, with the bytes counted as they pass, for a progress bar."""
+    for line in lines:
+        report.bytes = line.offset + len(line.data)
+        yield line
+
+
+def open_inputs(
+    paths: Sequence[str | Path] | str | Path, *, format: str | None = None, stdin: BinaryIO | None = None
+) -> Reading:
+    """A reading of files, folders, globs or `-`. Raises `UnknownFormat` for a `format` that is none of `FORMATS`."""
+    if format is not None and format not in FORMATS:
+        raise UnknownFormat(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
+    several = [paths] if isinstance(paths, str | Path) else paths
+    return Reading(named_inputs(several, stdin or sys.stdin.buffer), format)

@@ -1,0 +1,69 @@
+"""Times as logs write them, in ms since 1970: epochs of any unit, ISO 8601 with or without a zone, ObjectIds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+_EPOCH_UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (0.0, 1e3))
+"""(from this size, factor to ms): ns, us, ms, s; right for the years 1973 to 5138."""
+
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
+_FRACTION = re.compile(r"(?<=\d)[.,](\d+)")
+_YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
+_ISO_MIN = 16
+
+
+def ms_of(value: Any) -> int | None:
+    """A time in ms, or `None` where the value is no time.
+
+    A time without a zone is taken as UTC; microseconds are cut, not rounded, so that order is kept.
+    """
+    if type(value) is str:
+        return _ms_of_text(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return epoch(value)
+    return None
+
+
+def epoch(value: float) -> int | None:
+    """An epoch of unknown unit, told by its size; `None` below 1973 and for what is not finite."""
+    if not 1e8 <= value < 1e20:
+        return None
+    factor = next(f for size, f in _EPOCH_UNITS if value >= size)
+    return value if factor == 1.0 and isinstance(value, int) else int(value * factor)
+
+
+def _ms_of_text(text: str) -> int | None:
+    if len(text) < _ISO_MIN:
+        return epoch(int(text)) if text.isdecimal() and text.isascii() else None
+    if not (text[0].isdigit() and text[4] == "-"):
+        return epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) <= 20 else None
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(_six_digits, text.strip(), count=1))
+    except ValueError:
+        return None
+    return ms_of_moment(moment)
+
+
+def _six_digits(match: re.Match[str]) -> str:
+    return "." + match[1][:6].ljust(6, "0")
+
+
+def ms_of_moment(moment: datetime) -> int | None:
+    """Whole milliseconds of a moment; a naive one is UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        whole = aware.astimezone(UTC)
+    except OverflowError:
+        return None
+    return int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1000 + (whole.microsecond // 1000)
+
+
+def id_second(id: str) -> int | None:
+    """The second (since 1970) that an ObjectId of 24 hex digits holds, `None` for other ids or an unlikely year."""
+    if len(id) != 24 or not _OBJECT_ID.fullmatch(id):
+        return None
+    second = int(id[:8], 16)
+    return second if _YEAR_2000 <= second < _YEAR_2100 else None
