@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interlock.cli.demo.client import Client, Refused, related
-from interlock.cli.demo.floor import Floor, Seat, hire, set_up
+from interlock.cli.demo.floor import CALL_TAG, SPECIAL_TAG, Floor, Seat, hire, set_up
 from interlock.cli.demo.traffic import Day
 
 CAPACITY = 1_000
@@ -107,5 +107,5 @@ def opening(channel: str, subject: str, language: str, *, special: bool) -> dict
         "defaultLang": language,
     }
     if special:
-        body |= {"tags": ["key account"], "priority": 5 if channel == "email" else 4}
+        body |= {"tags": [SPECIAL_TAG, CALL_TAG] if channel == "email" else [SPECIAL_TAG], "priority": 5}
     return body

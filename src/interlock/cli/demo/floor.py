@@ -18,7 +18,14 @@ QUEUES: tuple[dict[str, Any], ...] = (
 CAPACITY = 5
 """Weight that one agent carries: a call (3) and two messages, or five messages."""
 ACCEPT_SECONDS = 5
-SPECIAL_TAG = "key account"
+SPECIAL_TAG, CALL_TAG = "key account", "call back"
+RULES: tuple[tuple[str, str, str, Any, str], ...] = (
+    ("French speaks to French", "conversation_defaultLang", "equals", "fr", "francais"),
+    ("Calls ring", "conversation_channel", "equals", "voice", "calls"),
+    ("Key accounts are called back", "conversation_tags", "contains_all", [CALL_TAG], "calls"),
+    ("Everything else is written", "conversation_channel", "in", ["chat", "email"], "messages"),
+)
+"""Name, field, operator, value and queue of each rule, in their order."""
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -47,13 +54,9 @@ async def set_up(client: Client, key: str) -> Floor:
     lunch = await make("/v1/routing/statuses", {"name": "Break", "statusType": "unavailable"})
     statuses["break"] = lunch["id"]
     queues = {q["key"]: (await make("/v1/routing/queues", q))["id"] for q in QUEUES}
-    await make(
-        "/v1/routing/queue-rules", _rule("French speaks to French", "conversation_default_lang", "fr", "francais")
-    )
-    await make("/v1/routing/queue-rules", _rule("Calls ring", "conversation_channel", "voice", "calls"))
-    await make("/v1/routing/queue-rules", _rule("Important mail is called back", "conversation_priority", 5, "calls"))
-    await make("/v1/routing/queue-rules", _rule("Chats", "conversation_channel", "chat", "messages"))
-    await make("/v1/routing/queue-rules", _rule("Mail", "conversation_channel", "email", "messages"))
+    for name, field, operator, value, queue in RULES:
+        criteria = {"and": [{field: {"operator": operator, "value": value}}]}
+        await make("/v1/routing/queue-rules", {"name": name, "criteria": criteria, "queueKey": queue})
     settings = {"acceptTimeoutSeconds": ACCEPT_SECONDS, "requeueWhenOffline": True, "capacity": {"total": CAPACITY}}
     await client.send("PUT", "/v1/routing/org-settings", settings, key=key)
     teams: dict[str, str] = {}
@@ -77,11 +80,6 @@ async def hire(client: Client, key: str, name: str, team: str) -> Seat:
     }
     made = await client.send("POST", "/v1/api-keys", body, key=key)
     return Seat(id, made["meta"]["secret"], team)
-
-
-def _rule(name: str, field: str, value: Any, queue: str) -> dict[str, Any]:
-    criteria = {"and": [{field: {"operator": "equals", "value": value}}]}
-    return {"name": name, "criteria": criteria, "queueKey": queue}
 
 
 def _workflow(user: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from interlock.cli.demo.client import Client
+from interlock.cli.demo.client import Client, Refused
 from interlock.cli.demo.flood import Flood
 from interlock.cli.demo.play import Play
 from interlock.cli.demo.traffic import Arrival, Day
@@ -67,7 +67,8 @@ async def run(orders: Orders, said: Said) -> None:
         said.write(end=True)
     except Exception as broken:
         said.write(broken=_innermost(broken))
-        raise
+        if not isinstance(broken, OSError | ValueError | Refused | BaseExceptionGroup):
+            raise
     finally:
         said.write(requests=client.requests, cpu_s=round(time.process_time(), 2))
         await client.close()
