@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -69,16 +71,28 @@ def move(before: Any, after: Any) -> Change:
     return Change("replace", before=_plain(before), after=_plain(after))
 
 
+class _Plan(NamedTuple):
+    """How versions of one kind are compared: all fields fetched in one go, and what each is called outside."""
+
+    fetch: Callable[[Record], tuple[Any, ...]]
+    names: tuple[tuple[str, bool], ...]
+
+
+@cache
+def _plan(kind: type[Record]) -> _Plan:
+    fields = [f for f in kind.__struct_fields__ if f not in _SKIP]
+    return _Plan(attrgetter(*fields), tuple((kind.outward(f), f in kind.RELATIONS) for f in fields))
+
+
 def diff(before: Record, after: Record) -> tuple[Fields, Fields]:
     """Attributes and relationships that differ between two versions of one record."""
     attributes: Fields = {}
     relationships: Fields = {}
-    relations = after.RELATIONS
-    for field in after.__struct_fields__:
-        old, new = getattr(before, field), getattr(after, field)
-        if old is new or old == new or field in _SKIP:
+    fetch, names = _plan(type(after))
+    for old, new, (name, related) in zip(fetch(before), fetch(after), names, strict=True):
+        if old is new or old == new:
             continue
-        (relationships if field in relations else attributes)[after.outward(field)] = move(old, new)
+        (relationships if related else attributes)[name] = move(old, new)
     return attributes, relationships
 
 
