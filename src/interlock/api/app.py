@@ -86,29 +86,40 @@ class Sent:
         await transmit(self._answer, self._trace, [], send, self._headers, receive, head=scope["method"] == "HEAD")
 
 
-class Running:
-    """One request, answered as the framework calls it."""
+class Place:
+    """One address with the operations that it knows, by method."""
 
-    __slots__ = ("_door", "_host")
+    __slots__ = ("_doors", "_host")
 
-    def __init__(self, host: Host, of: Door) -> None:
-        self._host, self._door = host, of
+    def __init__(self, host: Host, of: Sequence[Operation]) -> None:
+        self._host = host
+        self._doors: dict[str, Door] = {o.method: door(o) for o in of}
+        if "GET" in self._doors:
+            self._doors["HEAD"] = self._doors["GET"]
+
+    @property
+    def methods(self) -> list[Any]:
+        """The methods that it knows."""
+        return list(self._doors)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await respond(self._host, self._door, scope, receive, send)
+        """Answer one request."""
+        await respond(self._host, self._doors[scope["method"]], scope, receive, send)
 
 
-def _handler(host: Host, operation: Operation) -> HTTPRouteHandler:
-    running = Running(host, door(operation))
+def _handlers(host: Host, of: Sequence[Operation]) -> list[HTTPRouteHandler]:
+    """One handler per address: the framework finds the place and refuses other methods."""
+    by_path: dict[str, list[Operation]] = {}
+    for o in of:
+        by_path.setdefault(o.path, []).append(o)
+    return [_handler(path, Place(host, there)) for path, there in by_path.items()]
 
+
+def _handler(path: str, place: Place) -> HTTPRouteHandler:
     async def handle() -> ASGIApp:
-        return running
+        return place
 
-    handle.__name__ = operation.id
-    methods: Any = ["GET", "HEAD"] if operation.method == "GET" else [operation.method]
-    return HTTPRouteHandler(
-        operation.path, http_method=methods, status_code=200, include_in_schema=False, name=operation.id
-    )(handle)
+    return HTTPRouteHandler(path, http_method=place.methods, status_code=200, include_in_schema=False)(handle)
 
 
 def _on_error(host: Host) -> Callable[[Request[Any, Any, Any], Exception], Any]:
@@ -122,7 +133,7 @@ def _on_error(host: Host) -> Callable[[Request[Any, Any, Any], Exception], Any]:
             return Sent(host, fault_answer(error, trace, headers, "framework"), trace, headers)
         out = problem_answer(problem, trace, headers)
         if isinstance(error, MethodNotAllowedException) and error.headers:
-            out.headers.append((b"allow", error.headers.get("allow", "").encode()))
+            out.headers = [*out.headers, (b"allow", error.headers.get("allow", "").encode())]
         return Sent(host, out, trace, headers)
 
     return answer
@@ -143,7 +154,7 @@ def _problem_of(error: Exception) -> Problem | None:
 def build(
     world: World,
     *,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     ready: Checks = no_checks,
     live: Checks = no_checks,
     news: News | None = None,
@@ -153,13 +164,18 @@ def build(
     Its state has `host`; `heard(rows)`, to be called with the rows of each commit (streams wake, figures are counted);
     and `end_streams()`, to be called when the server begins to stop.
     """
-    host = Host(world, settings, ready=ready, live=live, news=news)
+    host = Host(world, settings or Settings(), ready=ready, live=live, news=news)
     all_of_them = list(operations())
     host.description = Description(all_of_them)
     app = Litestar(
-        route_handlers=[_handler(host, o) for o in all_of_them], openapi_config=None, exception_handlers={Exception: _on_error(host)},
-        debug=False, pdb_on_exception=False, logging_config=None, on_shutdown=[lambda: host.news.close()],
-    )  # fmt: skip
+        route_handlers=_handlers(host, all_of_them),
+        openapi_config=None,
+        exception_handlers={Exception: _on_error(host)},
+        debug=False,
+        pdb_on_exception=False,
+        logging_config=None,
+        on_shutdown=[host.news.close],
+    )
     app.state.host = host
     app.state.end_streams = host.news.close
     app.state.heard = _listener(host)
