@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.investigation.observation import Audit, Grade, Place, RecordRef
-from interlock.investigation.readers.event import CONVERSATION, Json, basis_marks, mark_of, text, whole
-from interlock.investigation.readers.times import ms_of
+from interlock.investigation.readers.event import CONVERSATION, Json, basis_marks, mark_of
+from interlock.investigation.scalars import ms_of, text, whole
 
 MESSAGE = "CONVERSATION_SYNC_AUDIT"
 WORK_ITEM = "work_item"

@@ -7,9 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from interlock.investigation.readers.table import delimiter_of
+
 NUL_SHARE_MAX = 0.2
 
-FORMATS = ("incident-document", "json-lines", "json")
+CONTAINERS = ("incident-document", "json-lines", "json", "csv", "tsv")
+SHAPES = ("debezium", "couchdb-changes", "kubernetes-audit")
+FORMATS = (*CONTAINERS, *SHAPES)
 """Names that `--format` takes."""
 
 _PROSE = re.compile(rb"^(?:#{1,6} |```|~~~|\s*[*+-] )", re.MULTILINE)
@@ -17,26 +21,38 @@ _BLOCK = re.compile(rb"^[ \t>]*[{\[][ \t]*\r?$", re.MULTILINE)
 
 
 class Format(NamedTuple):
-    """A format: how objects are cut out of the input (`container`), and the name that a report shows."""
+    """A format: how objects are cut out (`container`), the name that a report shows, the one shape allowed, if any."""
 
     name: str
     container: str
+    shape: str = ""
 
 
 def detect(head: bytes, name: str, forced: str | None) -> tuple[Format | None, str]:
     """The format of an input that begins like this, else why there is none."""
     if not head:
         return None, "it is empty"
-    if forced is not None:
+    if forced in CONTAINERS:
         return Format(forced, forced), ""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None, "it is UTF-16; convert it to UTF-8 first"
     if head.count(b"\0") > len(head) * NUL_SHARE_MAX and b"{" not in head:
         return None, "it is no text"
-    container = _container(head)
+    container = _table(head, name) or _container(head)
+    if forced is not None:
+        return Format(forced, container or "json-lines", forced), ""
     if container is None:
         return None, "no format is recognised; --map can describe it, --format can force one"
     return Format(container, container), ""
+
+
+def _table(head: bytes, name: str) -> str | None:
+    """`csv` or `tsv` where the first rows have the same cells, and the first of them names."""
+    rows = head.decode("utf-8", "replace").splitlines()[:4]
+    delimiter = delimiter_of(rows[:-1] if len(rows) > 2 else rows)
+    if delimiter is None or (len(rows) < 2 and not name.lower().endswith((".csv", ".tsv"))):
+        return None
+    return "tsv" if delimiter == "\t" else "csv"
 
 
 def _container(head: bytes) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET
 
 from interlock.investigation.observation import Grade, Moved, Observation, Op, Place, ReadMark, RecordRef, Times
-from interlock.investigation.readers.times import ms_of
+from interlock.investigation.scalars import ms_of, text, whole
 
 Json = dict[str, Any]
 
@@ -221,26 +221,6 @@ def mark_of(read: Any, org: str, source: str) -> ReadMark | None:
     return ReadMark(
         RecordRef(text(read.get("type")), read["id"], org), rev, "loaded" if read.get("seen") is False else source
     )
-
-
-def whole(value: Any) -> int | None:
-    """An int where the value is one, or text of one; a bool is none."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.removeprefix("-").isdecimal():
-        return int(value)
-    return None
-
-
-def text(value: Any) -> str:
-    """Text as it is, a whole number as its digits (trace ids come as both), else nothing."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _object(value: Any) -> Json:

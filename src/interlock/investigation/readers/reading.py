@@ -11,10 +11,16 @@ from typing import BinaryIO
 import msgspec
 
 from interlock.investigation.finding import Refused, Repair
+from interlock.investigation.mapping import Mapping
+from interlock.investigation.mapping import load as load_map
 from interlock.investigation.observation import Audit, Entry, Place
-from interlock.investigation.readers import document, jsonlines, whole
+from interlock.investigation.readers import document, jsonlines, table, whole
+from interlock.investigation.readers.couchdb import CouchChanges
+from interlock.investigation.readers.debezium import Debezium
 from interlock.investigation.readers.detect import FORMATS, Format, detect
 from interlock.investigation.readers.envelopes import Envelopes
+from interlock.investigation.readers.kubernetes import KubernetesAudit
+from interlock.investigation.readers.mapped import Mapped
 from interlock.investigation.readers.shape import Found, Item, Shape
 from interlock.investigation.readers.source import Line, Named, Stream, lines_of, named_inputs
 
@@ -28,10 +34,12 @@ CONTAINERS: dict[str, Container] = {
     "json-lines": jsonlines.items_of,
     "json": whole.items_of,
     "incident-document": document.items_of,
+    "csv": table.items_of,
+    "tsv": table.items_of,
 }
 """How objects are cut out of an input."""
 
-SHAPES: tuple[Callable[[], Shape], ...] = (Envelopes,)
+SHAPES: tuple[Callable[[], Shape], ...] = (Debezium, KubernetesAudit, CouchChanges, Envelopes)
 """How an object is understood; the first that knows it reads it."""
 
 
@@ -78,8 +86,9 @@ class Input(msgspec.Struct):
 class Reading:
     """The entries of all inputs, once, in order; `inputs` fills while it is read."""
 
-    def __init__(self, named: Sequence[Named], format: str | None) -> None:
+    def __init__(self, named: Sequence[Named], format: str | None, mapping: Mapping | None = None) -> None:
         self._named = named
+        self._mapping = mapping
         self._format = format
         self.inputs = [Input(n.name) for n in named]
 
@@ -109,13 +118,14 @@ class Reading:
 
     def _entries(self, stream: Stream, number: int, report: Input) -> Iterator[Entry]:
         report.packing = stream.packing
-        found, why = detect(stream.head, report.name, self._format)
+        forced = self._format or (self._mapping.format or None if self._mapping else None)
+        found, why = detect(stream.head, report.name, forced)
         if found is None:
             report.refuse(Refused(Place(number, 0), stream.trouble or why))
             return
         report.format = found.name
         buffered = io.BufferedReader(stream, BUFFER_BYTES)
-        shapes = [make() for make in SHAPES]
+        shapes = self._shapes(found)
         last = 0
         for item in CONTAINERS[found.container](_watched(lines_of(buffered), report), number):
             last = max(last, item.place.line)
@@ -125,6 +135,16 @@ class Reading:
                 yield from self._understood(item, shapes, report, found)
         if stream.trouble:
             report.refuse(Refused(Place(number, last), stream.trouble))
+        if found.container in ("csv", "tsv") and report.entries and not report.observations + report.audits:
+            report.refuse(Refused(Place(number, 1), "no column is called an id or a rev: say with --map what is what"))
+
+    def _shapes(self, found: Format) -> list[Shape]:
+        if self._mapping is not None:
+            return [Mapped(self._mapping)]
+        shapes = [shape for make in SHAPES if (shape := make()).NAME.startswith(found.shape)]
+        if found.container in ("csv", "tsv"):
+            shapes.append(table.GuessedTable())
+        return shapes
 
     def _understood(self, item: Item, shapes: list[Shape], report: Input, format: Format) -> Iterator[Entry]:
         report.entries += 1
@@ -139,6 +159,8 @@ class Reading:
                 else:
                     report.observations += 1
                 yield entry
+            if shape.NAME not in ("envelopes", "table") and report.format == format.container:
+                report.format = shape.NAME
             return
         report.silent += 1
 
@@ -151,10 +173,18 @@ def _watched(lines: Iterator[Line], report: Input) -> Iterator[Line]:
 
 
 def open_inputs(
-    paths: Sequence[str | Path] | str | Path, *, format: str | None = None, stdin: BinaryIO | None = None
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    format: str | None = None,
+    mapping: Mapping | Path | None = None,
+    stdin: BinaryIO | None = None,
 ) -> Reading:
-    """A reading of files, folders, globs or `-`. Raises `UnknownFormat` for a `format` that is none of `FORMATS`."""
+    """A reading of files, folders, globs or `-`.
+
+    Raises `UnknownFormat` for a `format` that is none of `FORMATS`, `BadMapping` for a map that cannot be used.
+    """
     if format is not None and format not in FORMATS:
         raise UnknownFormat(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
     several = [paths] if isinstance(paths, str | Path) else paths
-    return Reading(named_inputs(several, stdin or sys.stdin.buffer), format)
+    known = load_map(mapping) if isinstance(mapping, Path) else mapping
+    return Reading(named_inputs(several, stdin or sys.stdin.buffer), format, known)

@@ -1,4 +1,4 @@
-"""Times as logs write them, in ms since 1970: epochs of any unit, ISO 8601 with or without a zone, ObjectIds."""
+"""Single values as logs write them: times in ms since 1970 (epochs, ISO 8601, ObjectIds), whole numbers, text."""
 
 from __future__ import annotations
 
@@ -67,3 +67,23 @@ def id_second(id: str) -> int | None:
         return None
     second = int(id[:8], 16)
     return second if _YEAR_2000 <= second < _YEAR_2100 else None
+
+
+def whole(value: Any) -> int | None:
+    """An int where the value is one, or text of one; a bool is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.removeprefix("-").isdecimal():
+        return int(value)
+    return None
+
+
+def text(value: Any) -> str:
+    """Text as it is, a whole number as its digits (trace ids come as both), else nothing."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
