@@ -13,13 +13,25 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from operator import eq, ge, gt, le, lt
+from operator import ge, gt, le, lt
 from typing import Any, Literal, cast
 
 import msgspec
 
 from interlock.domain.errors import InvalidValue, Malformed, TooMany
-from interlock.domain.facts import FIELDS, SUFFIXES, TIME, Facts, Family, Field, Read, field_of, parse_time
+from interlock.domain.facts import (
+    FIELDS,
+    SUFFIXES,
+    TIME,
+    Facts,
+    Family,
+    Field,
+    Read,
+    as_bool,
+    as_number,
+    field_of,
+    parse_time,
+)
 
 CONDITIONS_MAX = 100
 """Conditions of one rule, both sides together."""
@@ -92,9 +104,7 @@ def conditions(
     for place, each in enumerate(cast("list[Any]", listed)):
         at = f"{pointer}/{side}/{place}"
         if not isinstance(each, Mapping) or len(cast("Mapping[str, Any]", each)) != 1:
-            raise Malformed(
-                'A condition has one key: {"conversation_channel": {"operator": …, "value": …}}.', pointer=at
-            )
+            raise Malformed('A condition is {"<field>": {"operator": …, "value": …}}, one field each.', pointer=at)
         [(name, test)] = cast("Mapping[str, Any]", each).items()
         yield _condition(name, test, f"{at}/{_escaped(name)}")
 
@@ -116,7 +126,7 @@ def _condition(name: str, test: Any, at: str) -> Condition:
     operator = held["operator"]
     known = FAMILIES[field.family]
     if operator not in known:
-        near = _near(str(operator), known)
+        near = _near(operator, known) if isinstance(operator, str) else ""
         raise Malformed(
             f"{name} cannot be tested with {str(operator)[:100]}.{near or ' Use one of: ' + ', '.join(known) + '.'}",
             pointer=f"{at}/operator", allowed=list(known),
@@ -185,7 +195,7 @@ def _want_words(value: Any) -> str | None:
 
 
 def _want_number(value: Any) -> float | None:
-    return value if _as_number(value) is not None and math.isfinite(value) else None
+    return value if as_number(value) is not None and math.isfinite(value) else None
 
 
 def _want_time(value: Any) -> float | None:
@@ -199,7 +209,7 @@ def _want_path(value: Any) -> str | None:
 
 _TYPES: dict[Family, Callable[[Any], Any]] = {
     "string": _want_text, "string_notanalyzed": _want_text, "text": _want_words, "number": _want_number,
-    "datetime": _want_time, "boolean": _as_bool, "list": _want_text, "tree": _want_path,
+    "datetime": _want_time, "boolean": as_bool, "list": _want_text, "tree": _want_path,
 }  # fmt: skip
 
 
@@ -234,8 +244,26 @@ def compile_condition(condition: Condition) -> Holds:
             return _where(read, lambda v, now: v < now - value)
         case "contains_all":
             return _all_of(read, frozenset(value))
+        case "equals" | "in" if condition.field.family in _EXACT:
+            return _is(read, value) if operator == "equals" else _is_in(read, frozenset(value))
         case _:
             return _some(read, _test(condition.field.family, operator, value))
+
+
+def _is(read: Read, wanted: Any) -> Holds:
+    def holds(facts: Facts) -> bool:
+        v = read(facts)
+        return v == wanted or (type(v) is tuple and wanted in v)
+
+    return holds
+
+
+def _is_in(read: Read, wanted: frozenset[Any]) -> Holds:
+    def holds(facts: Facts) -> bool:
+        v = read(facts)
+        return not wanted.isdisjoint(cast("tuple[Any, ...]", v)) if type(v) is tuple else v in wanted
+
+    return holds
 
 
 def _where(read: Read, test: Callable[[Any, int], bool]) -> Holds:
@@ -266,7 +294,9 @@ def _some(read: Read, test: Test) -> Holds:
     return holds
 
 
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "equals": eq}
+_EXACT = frozenset({"string_notanalyzed", "number", "boolean", "list", "tree"})
+"""Families whose values are equal or not; no value equals a missing one, for conditions name none that is empty."""
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 
 
 def _test(family: Family, operator: str, value: Any) -> Test:
@@ -278,8 +308,6 @@ def _test(family: Family, operator: str, value: Any) -> Test:
         search = re.compile(rf"(?<!\w){words}(?!\w)").search
         return lambda v: search(fold(v)) is not None
     match operator:
-        case "in":
-            return frozenset(value).__contains__
         case "starts_with":
             return lambda v: v.startswith(value)
         case "in_subtree":

@@ -49,13 +49,16 @@ class Field(msgspec.Struct, frozen=True):
 
 def _of(part: str, path: str) -> Read:
     get = attrgetter(path)
-    whole = attrgetter(part)
 
-    def read(facts: Facts) -> Any:
-        record = whole(facts)
+    def of_customer(facts: Facts) -> Any:
+        record = facts.customer
         return None if record is None else get(record)
 
-    return attrgetter(f"conversation.{path}") if part == "conversation" else read
+    def of_message(facts: Facts) -> Any:
+        record = facts.message
+        return None if record is None else get(record)
+
+    return {"customer": of_customer, "message": of_message}.get(part) or attrgetter(f"conversation.{path}")
 
 
 def _texts(value: Any, *keys: str) -> tuple[str, ...]:
@@ -190,21 +193,23 @@ def _as_text(value: Any) -> Any:
     return value if isinstance(value, str) else _texts(value) or None
 
 
-def _as_number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """The value if it is a number (a truth value is none), else `None`."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _as_ms(value: Any) -> Any:
-    return parse_time(value) if isinstance(value, str) else _as_number(value)
+    return parse_time(value) if isinstance(value, str) else as_number(value)
 
 
-def _as_bool(value: Any) -> Any:
+def as_bool(value: Any) -> Any:
+    """The value if it is true or false, else `None`."""
     return value if isinstance(value, bool) else None
 
 
 _FITS: dict[Family, Callable[[Any], Any]] = {
-    "string": _as_text, "string_notanalyzed": _as_text, "text": _as_text, "number": _as_number, "datetime": _as_ms,
-    "boolean": _as_bool, "list": _as_text, "tree": _as_text,
+    "string": _as_text, "string_notanalyzed": _as_text, "text": _as_text, "number": as_number, "datetime": _as_ms,
+    "boolean": as_bool, "list": _as_text, "tree": _as_text,
 }  # fmt: skip
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?P<zone>[Zz]|[+-]\d\d:?\d\d)?")

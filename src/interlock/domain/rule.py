@@ -1,25 +1,44 @@
-"""Queue rules: the ordered list that says where a conversation's item waits."""
+"""Queue rules: the ordered list that says where a conversation's item waits. The first rule that holds wins.
+
+A rule holds when every condition of `and` does and, if `or` has any, at least one of those; a rule without a condition
+never holds. Its target is a queue, by id or by key; a key may be a template, `chat.{{conversation.defaultLang}}`, which
+holds paths and nothing else. A target that is not there passes the rule over, with `RULE_TARGET_UNKNOWN` as its reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 
 from interlock.domain.conversation import Conversation
+from interlock.domain.criteria import Holds, check_criteria, compile_condition, conditions, described_criteria
 from interlock.domain.customer import Customer
 from interlock.domain.decision import Tried
-from interlock.domain.errors import InvalidValue
+from interlock.domain.errors import InvalidCombination, InvalidValue, Problem
+from interlock.domain.facts import Facts
 from interlock.domain.message import Message
-from interlock.domain.queue import Queue
+from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Index, Record
 
+__all__ = [
+    "CRITERIA_INVALID", "RULES_MAX", "RULE_TARGET_UNKNOWN", "Compiled", "Facts", "Match", "QueueRule", "check_rule",
+    "compile_rule", "described_criteria", "first_match", "next_match", "render",
+]  # fmt: skip
+
 RULES_MAX = 100
+KEY_MAX = 200
+RULE_TARGET_UNKNOWN = "RULE_TARGET_UNKNOWN"
+CRITERIA_INVALID = "CRITERIA_INVALID"
+"""What a stored rule fails with whose criteria this version does not understand: it holds for nothing, and says so."""
 
 
 class QueueRule(Record, frozen=True, kw_only=True):
-    """One rule: if its criteria hold, its queue it is."""
+    """One rule: if its criteria `{and, or}` hold, its queue it is. `position` 1 is tried first."""
 
     TYPE: ClassVar[str] = "queue-rule"
     PATH: ClassVar[str] = "/v1/routing/queue-rules/"
@@ -40,21 +59,19 @@ class QueueRule(Record, frozen=True, kw_only=True):
         return Index(state="deleted" if self.deleted else "live", sort=f"{self.position:06d}")
 
     def condition_names(self) -> tuple[str, ...]:
-        """The fields its criteria name."""
-        return tuple(k for side in ("and", "or") for c in self.criteria.get(side, ()) for k in c)
+        """The fields its criteria name, both sides, in order."""
+        sides = (self.criteria.get(side) or () for side in ("and", "or"))
+        return tuple(name for side in sides for condition in side for name in condition)
 
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a rule is tested against."""
-
-    conversation: Conversation
-    customer: Customer | None
-    message: Message | None
-    now: int
+    @property
+    def wants_message(self) -> bool:
+        """Whether the latest message has to be read to judge it."""
+        names = (*self.condition_names(), *_paths(self.queue_key or ""))
+        return any(name.startswith("message") for name in names)
 
 
 class Match(msgspec.Struct, frozen=True):
-    """The first rule that holds, and what was tried."""
+    """The first rule that holds (`None`: none), its queue by id or key, and every rule tried, itself included."""
 
     rule: QueueRule | None
     queue: str | None
@@ -62,31 +79,202 @@ class Match(msgspec.Struct, frozen=True):
     tried: tuple[Tried, ...]
 
 
-def first_match(rules: Sequence[QueueRule], facts: Facts) -> Match:
-    """First match wins."""
-    tried: list[Tried] = []
-    for r in rules:
-        if not r.enabled:
-            continue
-        failed = next((n for n in r.condition_names() if not _holds(r, n, facts)), "")
-        tried.append(Tried(r.id, r.rev, failed))
-        if not failed:
-            return Match(r, r.queue, r.queue_key, tuple(tried))
-    return Match(None, None, None, tuple(tried))
+class Compiled(NamedTuple):
+    """A rule as a function of the facts.
+
+    `judge` answers with what is noted of the rule: that it holds (`failed` is empty), or its first condition that does
+    not. Every note there can be is made beforehand.
+    """
+
+    judge: Callable[[Facts], Tried]
+    passed_over: Tried
 
 
-def _holds(r: QueueRule, name: str, facts: Facts) -> bool:
-    for side in ("and", "or"):
-        for c in r.criteria.get(side, ()):
-            if name in c:
-                value = c[name].get("value")
-                if name == "conversation_channel":
-                    return facts.conversation.channel == value
-                return getattr(facts.conversation, name.removeprefix("conversation_"), None) == value
+_COMPILED_MAX = 10_000
+_compiled: dict[tuple[str, int], tuple[dict[str, Any], Compiled]] = {}
+
+
+def compile_rule(rule: QueueRule) -> Compiled:
+    """The rule, compiled once per (id, rev): a change of one rule compiles no other anew.
+
+    A draft of a rule, such as a dry run has, may bear the id and rev of a stored one with other criteria; so these are
+    compared too.
+    """
+    key = rule.id, rule.rev
+    found = _compiled.get(key)
+    if found is not None and (found[0] is rule.criteria or found[0] == rule.criteria):
+        return found[1]
+    made = _compile(rule)
+    if len(_compiled) >= _COMPILED_MAX:
+        _compiled.clear()
+    _compiled[key] = rule.criteria, made
+    return made
+
+
+def _compile(rule: QueueRule) -> Compiled:
+    try:
+        ands = [(compile_condition(c), c.name) for c in conditions(rule.criteria, "and")]
+        ors = [(compile_condition(c), c.name) for c in conditions(rule.criteria, "or")]
+    except Problem:
+        ands, ors = [(_never, CRITERIA_INVALID)], []
+    if not ands and not ors:
+        ands = [(_never, CRITERIA_INVALID)]
+    judge = _judge(
+        [(holds, Tried(rule.id, rule.rev, name)) for holds, name in ands],
+        [holds for holds, _ in ors],
+        Tried(rule.id, rule.rev, ors[0][1] if ors else ""),
+        Tried(rule.id, rule.rev),
+    )
+    return Compiled(judge, Tried(rule.id, rule.rev, RULE_TARGET_UNKNOWN))
+
+
+def _judge(
+    ands: Sequence[tuple[Holds, Tried]], ors: Sequence[Holds], no_or: Tried, matched: Tried
+) -> Callable[[Facts], Tried]:
+    def judge(facts: Facts) -> Tried:
+        for holds, failed in ands:
+            if not holds(facts):
+                return failed
+        if not ors:
+            return matched
+        for holds in ors:
+            if holds(facts):
+                return matched
+        return no_or
+
+    return judge
+
+
+def _never(_: Facts) -> bool:
     return False
 
 
+_position = attrgetter("position")
+
+
+def first_match(rules: Sequence[QueueRule], facts: Facts) -> Match:
+    """The first enabled rule, by position, that holds and whose target can be told, and what was tried until then."""
+    return _match(sorted(rules, key=_position), facts, [])
+
+
+def next_match(rules: Sequence[QueueRule], facts: Facts, missed: Match) -> Match:
+    """The match after one whose queue turned out not to be there; that rule is noted as passed over."""
+    ordered = sorted(rules, key=_position)
+    place = next(i for i, r in enumerate(ordered) if missed.rule is not None and r.id == missed.rule.id)
+    over = compile_rule(ordered[place]).passed_over
+    return _match(ordered[place + 1 :], facts, [*missed.tried[:-1], over])
+
+
+def _match(ordered: Iterable[QueueRule], facts: Facts, tried: list[Tried]) -> Match:
+    for rule in ordered:
+        if not rule.enabled:
+            continue
+        compiled = compile_rule(rule)
+        note = compiled.judge(facts)
+        if note.failed:
+            tried.append(note)
+            continue
+        key = render(rule.queue_key, facts) if rule.queue_key and not rule.queue else None
+        if rule.queue is None and (key is None or key == DEFAULT_KEY):
+            tried.append(compiled.passed_over)
+            continue
+        tried.append(note)
+        return Match(rule, rule.queue, key, tuple(tried))
+    return Match(None, None, None, tuple(tried))
+
+
+_HOLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_PATH = re.compile(r"(conversation|customer|message)((?:\.\w+)+)", re.ASCII)
+_ROOTS: dict[str, type[Record]] = {"conversation": Conversation, "customer": Customer, "message": Message}
+_CHOSEN = frozenset({"queue", "externalQueue", "assignedUsers"})
+"""What a rule chooses, or what keeps it from being asked at all: its target cannot depend on these."""
+
+
+def _paths(template: str) -> list[str]:
+    return _HOLE.findall(template)
+
+
+def render(template: str, facts: Facts) -> str | None:
+    """The key that a template stands for; `None` if a path leads nowhere. What is filled in is not looked at again."""
+    if "{" not in template:
+        return template
+    values = [_look_up(path, facts) for path in _paths(template)]
+    if None in values:
+        return None
+    filled = iter(values)
+    return _HOLE.sub(lambda _: str(next(filled)), template)
+
+
+def _look_up(path: str, facts: Facts) -> str | None:
+    found = _PATH.fullmatch(path)
+    value: Any = getattr(facts, found[1]) if found else None
+    names = found[2][1:].split(".") if found else []
+    if not isinstance(value, Record) or names[0] not in _names_of(type(value)):
+        return None
+    value = msgspec.to_builtins(getattr(value, _names_of(type(value))[names[0]]))
+    for name in names[1:]:
+        value = _member(value, name)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) and value != "" else None
+
+
+def _member(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).get(name)
+    if isinstance(value, list | tuple) and name.isdecimal():
+        held = cast("Sequence[Any]", value)
+        return held[int(name)] if int(name) < len(held) else None
+    return None
+
+
+def _names_of(kind: type[Record]) -> dict[str, str]:
+    """The fields of a record that are shown, by their outward names."""
+    return {kind.outward(f): f for f in kind.__struct_fields__ if f not in kind.HIDDEN}
+
+
 def check_rule(values: Mapping[str, Any], queue: Queue | None) -> None:
-    """What must hold at save."""
-    if queue is not None and queue.system:
-        raise InvalidValue("No rule may target the default queue.", pointer="/queue/id")
+    """Raises unless these values make a rule: `name`, `criteria`, and a target by `queue` or `queue_key`.
+
+    `queue` is the record that `values["queue"]` names, as it was read.
+    """
+    check_criteria(values.get("criteria") or {})
+    target, key = values.get("queue"), values.get("queue_key")
+    if target and key:
+        raise InvalidCombination(
+            "A rule names its queue by id or by key, not by both.", pointer="/queueKey", fields=["queue", "queueKey"]
+        )
+    if not target and not key:
+        raise InvalidValue("A rule needs a queue, or a queueKey.", pointer="/queue")
+    if (queue is not None and queue.system) or key == DEFAULT_KEY:
+        raise InvalidValue(
+            "No rule may target the default queue; it takes what no rule matches.",
+            pointer="/queue/id" if queue else "/queueKey",
+        )
+    if queue is not None and queue.archived:
+        raise InvalidValue(f"The queue {queue.name} is archived.", pointer="/queue/id")
+    if key:
+        check_template(str(key))
+
+
+def check_template(template: str) -> None:
+    """Raises unless every `{{…}}` is a path that can lead somewhere and does not depend on what the rule decides."""
+    at = "/queueKey"
+    if len(template) > KEY_MAX:
+        raise InvalidValue(f"A queueKey has at most {KEY_MAX} characters.", pointer=at)
+    if "{{" in (left := _HOLE.sub("", template)) or "}}" in left:
+        raise InvalidValue("A {{ without its }}, or one inside another.", pointer=at)
+    for path in _paths(template):
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise InvalidValue(
+                f"{{{{{path}}}}} is no path. A template holds paths only, such as conversation.defaultLang.", pointer=at
+            )
+        root, name = found[1], found[2].split(".")[1]
+        if root == "conversation" and name in _CHOSEN:
+            raise InvalidValue(f"{path} is what the rule decides; its target cannot depend on it.", pointer=at)
+        names = _names_of(_ROOTS[root])
+        if name not in names:
+            near = difflib.get_close_matches(name, list(names), n=1)
+            hint = f" Did you mean {root}.{near[0]}?" if near else ""
+            raise InvalidValue(f"A {root} has no {name}.{hint}", pointer=at)

@@ -61,7 +61,11 @@ async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *
 async def update_rule(
     world: World, by: Provenance, id: str, fields: Mapping[str, Any], precondition: Precondition, *, beside: Beside
 ) -> Done:
-    """Change a rule; its place in the order stays."""
+    """Change a rule; its place in the order stays. A target by id takes the place of one by key, and the reverse."""
+    if fields.get("queue") and "queue_key" not in fields:
+        fields = {**fields, "queue_key": None}
+    if fields.get("queue_key") and "queue" not in fields:
+        fields = {**fields, "queue": None}
     return await update(world, by, QueueRule, id, fields, precondition, beside=beside, check=check_rule)
 
 
@@ -71,10 +75,6 @@ async def check_rule(reading: Reading, present: QueueRule | None, fields: Mappin
         {f: getattr(present, f) for f in ("name", "criteria", "queue", "queue_key")} if present else {}
     )
     values |= fields
-    if present is not None and "queue" in fields and "queue_key" not in fields:
-        values["queue_key"] = None
-    if present is not None and "queue_key" in fields and "queue" not in fields:
-        values["queue"] = None
     queue = await reading.one(Queue, str(values["queue"]), pointer="/queue/id") if values.get("queue") else None
     rule.check_rule(values, queue)
 

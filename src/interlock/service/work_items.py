@@ -87,14 +87,12 @@ class _Target:
 async def _match(reading: Reading, c: Conversation) -> _Target:
     rules = await rules_in_order(reading)
     facts = await _facts(reading, c, rules)
-    left = list(rules)
-    match = rule.first_match(left, facts)
+    match = rule.first_match(rules, facts)
     while match.rule is not None:
         target = await _target(reading, match)
         if target is not None:
             return _Target(target, Basis(QueueRule.TYPE, match.rule.id, match.rule.rev), match)
-        left = left[left.index(match.rule) + 1 :]
-        match = rule.first_match(left, facts)
+        match = rule.next_match(rules, facts, match)
     default = await reading.claimed(Queue, claim_of_key(reading.org, DEFAULT_KEY))
     if default is None:
         raise NotFound("This org has no default queue.")
@@ -113,16 +111,14 @@ async def _target(reading: Reading, match: Match) -> Queue | None:
 
 
 async def rules_in_order(reading: Reading) -> list[QueueRule]:
-    """The org's rules, first one first."""
-    return await reading.find(
-        QueueRule, Query(name="listing", org=reading.org, type=QueueRule.TYPE, limit=rule.RULES_MAX)
-    )
+    """The org's rules, first one first, without deleted ones."""
+    live = Query(name="listing", org=reading.org, type=QueueRule.TYPE, states=("live",), limit=rule.RULES_MAX)
+    return await reading.find(QueueRule, live)
 
 
 async def _facts(reading: Reading, c: Conversation, rules: list[QueueRule]) -> Facts:
     customer = await reading.maybe(Customer, c.customer)
-    wants_message = any("message_" in key for r in rules for key in r.condition_names())
-    message = await latest_message(reading, c) if wants_message else None
+    message = await latest_message(reading, c) if any(r.enabled and r.wants_message for r in rules) else None
     return Facts(c, customer, message, reading.moment.now)
 
 
