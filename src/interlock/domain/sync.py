@@ -199,7 +199,7 @@ def _silent(
 def party(intent: Intent[Unit]) -> Party:
     """One intent, as a decision record tells of it."""
     return Party(
-        value=msgspec.to_builtins(intent.value),
+        value=msgspec.json.decode(msgspec.json.encode(intent.value)),
         actor=intent.actor,
         record=intent.record,
         rev=intent.rev,
