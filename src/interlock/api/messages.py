@@ -13,6 +13,7 @@ from interlock.api.custom import check_free
 from interlock.api.operation import get, post
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Channel, Free, Id, Long, Moment, Name, Text, fields_of
+from interlock.domain.conversation import Conversation
 from interlock.domain.message import Message
 from interlock.service import conversations as service
 from interlock.service import views
@@ -96,7 +97,7 @@ async def anywhere(call: Call) -> Answer:
      answers="many", query=Pages)  # fmt: skip
 async def of_conversation(call: Call) -> Answer:
     """List the messages of a conversation, oldest first."""
-    id = call.id()
+    id = (await call.one(Conversation, call.id())).id
     return await paged(call, lambda offset, limit: views.messages(call.world, call.org, id, offset, limit))
 
 

@@ -97,7 +97,7 @@ def fields_of(body: msgspec.Struct, kind: type[Record], *, but: Collection[str] 
         elif isinstance(value, datetime):
             value = ms(value)
         elif isinstance(value, msgspec.Struct):
-            value = msgspec.convert(msgspec.to_builtins(value), _types(kind)[field])
+            value = msgspec.json.decode(msgspec.json.encode(value), type=_types(kind)[field])
         out[field] = value
     return out
 
