@@ -38,7 +38,7 @@ _ALL = (
     Anomaly(
         "R2", "authorless-value", "high",
         "A sync wrote a value that no event of the record it came from ever set.",
-        "a log that starts late; a default at creation; a null that is hidden; a peer version that the log does not show",
+        "a log that starts late; a default at creation; a hidden null; a peer version that the log does not show",
     ),
     Anomaly(
         "R3", "lost-update", "high",
@@ -92,7 +92,7 @@ _ALL = (
     ),
     Anomaly(
         "R13", "divergence-at-rest", "high",
-        "The two records show different things, and nothing has moved on either for the window. Agreement is not health.",
+        "The two records differ and nothing has moved on either for the window. (That they agree proves no health.)",
         "other vocabularies; a cut log; a field that one side never shows; a closed item",
     ),
     Anomaly(
@@ -117,7 +117,7 @@ _ALL = (
     ),
     Anomaly(
         "R18", "clock-skew", "low",
-        "Times that cannot be true together: an event before its commit, an effect before its cause, revs against time.",
+        "Times that cannot all be true: an event before its commit, an effect before its cause, revs against time.",
         "ids, which give a second only; ids that hold no time",
     ),
     Anomaly(
@@ -142,7 +142,7 @@ _ALL = (
     ),
     Anomaly(
         "R23", "zombie-write", "high",
-        "A worker wrote after its term: what it had read was replaced longer ago than the lease lasts, or its epoch is old.",
+        "A worker wrote after its term: what it read was replaced longer ago than a lease lasts, or its epoch is old.",
         "slow but valid: what it wrote is still what the peer says",
     ),
     Anomaly(
