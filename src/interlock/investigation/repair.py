@@ -29,6 +29,9 @@ STRIPPED_BYTES_MIN = 200
 CHOICES_MAX = 4_096
 """Choices looked at before the search gives up and proves nothing."""
 
+MEASURED_MIN = 3
+"""Blocks that have to differ in their text before they show how lengths are counted."""
+
 Proof = Literal["proven", "unproven", "none"]
 Witness = Callable[[Path], Any]
 """What a neighbour says the value at a path is; `...` where it says nothing."""
@@ -64,9 +67,16 @@ class Block:
         self.cut = "MISSING_CLOSE" in kinds
         bare = "[" not in text and "]" not in text
         self.stripped = bare and (len(text) >= STRIPPED_BYTES_MIN or "KEYLESS_VALUE" in kinds)
+        self.missing = self._missing()
         self.choice: Choice | None = None
         self.proven = False
+        self.fits = False
         self._how: dict[str, str] = {}
+
+    def _missing(self) -> dict[str, int]:
+        if self.target is None or self.declared is None:
+            return {}
+        return {name: self.declared - length_of(self.target, measure) for name, measure in _MEASURES.items()}
 
     @property
     def damaged(self) -> bool:
@@ -74,10 +84,8 @@ class Block:
         return bool(self.tree.edits) or (self.stripped and bool(self.residuals()) and 0 not in self.residuals())
 
     def residuals(self) -> list[int]:
-        """Characters missing to the declared length, for each way to count them (ASCII: one way)."""
-        if self.target is None or self.declared is None:
-            return []
-        return sorted({self.declared - length_of(self.target, measure) for measure in _MEASURES.values()})
+        """Characters missing to the declared length, for each way to count them that may be meant (ASCII: one way)."""
+        return sorted(set(self.missing.values()))
 
     def learn(self, schema: Schema) -> None:
         """Teaches the schema what this block shows for sure."""
@@ -85,21 +93,37 @@ class Block:
             (schema.learn_slots if self.stripped else schema.learn_lists)(self.tree.root)
         else:
             schema.learn(value_of(self.tree.root, frozenset(), frozenset()))
+            fitting = [name for name, missing in self.missing.items() if missing == 0]
+            schema.measure = fitting[0] if len(fitting) == 1 else schema.measure
 
     def solve(self, schema: Schema) -> bool:
         """Chooses which values were lists of one. Says whether the schema learnt something from it."""
         if self.proven or not (self.damaged or self.stripped):
             return False
+        if schema.measure and self.missing:
+            self.missing = {schema.measure: self.missing[schema.measure]}
         groups = _groups(self.target or self.tree.root, schema) if self.stripped else {}
         self._how = {where: how for where, (_, how) in groups.items()}
         self.choice, sure = _choose(groups, self.residuals(), _wraps(self.target))
-        self.proven = sure and not self.elided and not self.cut and not self._doubtful_slots(schema)
+        self.fits = sure
+        self.proven = (
+            sure
+            and len(self.residuals()) == 1
+            and not self.elided
+            and not self.cut
+            and not self._doubtful_slots(schema)
+        )
         if not self.proven:
             return False
         news = False
         for place, (nodes, _) in groups.items():
             news |= schema.settle(nodes[0].path, "list" if place in self.choice.listed else "scalar")
         return news
+
+    def sure_by(self, measure: str, schema: Schema) -> bool:
+        """Whether exactly one choice fits, if lengths are counted in this way."""
+        groups = _groups(self.target or self.tree.root, schema) if self.stripped else {}
+        return _choose(groups, [self.missing[measure]], _wraps(self.target))[1]
 
     def _doubtful_slots(self, schema: Schema) -> bool:
         return not self.stripped and any(
@@ -162,7 +186,7 @@ class Block:
         """Values of which the length says that some were lists of one, and nothing says which."""
         if self.proven or self.declared is None or not self.stripped or not any(r > 0 for r in self.residuals()):
             return frozenset()
-        if choice.listed and not choice.guessed and not self.cut:
+        if self.fits:
             return frozenset()
         unsure = [n for n in _candidates(self.target) if schema.likelihood(n) in ("list", "likely", "plural")]
         return frozenset(n.path for n in unsure if place_of(n.path) not in choice.listed or choice.guessed)
@@ -184,8 +208,10 @@ class Block:
     def _grade(self, choice: Choice, schema: Schema, unknown: frozenset[Path]) -> Grade:
         if self.proven:
             return "A"
-        if choice.guessed or unknown or self.declared is not None:
+        if choice.guessed or unknown or not (self.fits or self.declared is None):
             return "C"
+        if self.fits:
+            return "B"
         guessed = any(schema.likelihood(n) == "likely" for n in _candidates(self.tree.root)) and self.stripped
         wrapped = any(e.kind == "HARD_WRAP" for e in self.tree.edits)
         return "C" if guessed or wrapped else "B"
@@ -205,8 +231,27 @@ def settle(blocks: list[Block], schema: Schema, rounds: int = 3) -> None:
     for block in blocks:
         block.learn(schema)
     for _ in range(rounds):
-        if not any([block.solve(schema) for block in blocks]):  # noqa: C419 - each has to be solved
+        news = [block.solve(schema) for block in blocks]
+        if not any(news) and not _measured(blocks, schema):
             return
+
+
+def _measured(blocks: list[Block], schema: Schema) -> bool:
+    """Learns how lengths are counted: one way explains every block whose text is not ASCII, no other explains any.
+
+    Blocks of one record repeat its text, so they must differ in how many characters more than one byte long they have.
+    """
+    unsure = [b for b in blocks if len(b.residuals()) > 1]
+    if schema.measure or len({b.missing["characters"] - b.missing["bytes"] for b in unsure}) < MEASURED_MIN:
+        return False
+    sure = {name: sum(b.sure_by(name, schema) for b in unsure) for name in _MEASURES}
+    fitting = [name for name, count in sure.items() if count == len(unsure)]
+    if len(fitting) == 2 and all(b.missing[fitting[0]] == b.missing[fitting[1]] for b in unsure):
+        fitting.pop()
+    if len(fitting) != 1:
+        return False
+    schema.measure = fitting[0]
+    return True
 
 
 _MEASURES: dict[str, Callable[[str], int]] = {
@@ -273,8 +318,8 @@ def _wraps(node: Node | None) -> int:
 def _choose(groups: dict[str, tuple[list[Node], str]], residuals: list[int], wraps: int) -> tuple[Choice, bool]:
     """What fits the missing characters, and whether nothing else does.
 
-    Fields that the file shows as lists are in; names known for lists join where the length asks for them, then, as a
-    guess, plural names.
+    Fields that the file shows as lists are in. Names known for lists join all, or none where the length has no room for
+    them; some of them, or plural names, are a guess.
     """
     certain = frozenset(p for p, (_, how) in groups.items() if how == "list")
     likely = {p: len(nodes) for p, (nodes, how) in groups.items() if how == "likely"}
@@ -286,7 +331,7 @@ def _choose(groups: dict[str, tuple[list[Node], str]], residuals: list[int], wra
     wanted = {((r // 2) - weight, spaces) for r, spaces in wanted if r % 2 == 0 and (r // 2) >= weight}
     fits = [Choice(certain | more, s) for need, s in wanted for more in _subsets(likely, need)]
     if len(fits) == 1 and fits[0].spaces in (0, wraps):
-        return fits[0], True
+        return fits[0], fits[0].listed in (certain, certain | likely.keys())
     if not fits:
         fits = [Choice(certain | more, s, True) for need, s in wanted for more in _subsets(likely | plural, need)]
         if len(fits) == 1:

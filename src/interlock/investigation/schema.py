@@ -14,12 +14,10 @@ from interlock.investigation.tolerant import Node, Path
 Likelihood = Literal["list", "likely", "plural", "open", "never"]
 
 KNOWN_LISTS = frozenset({
-    "assignedUsers", "assignedTeams", "tags", "suggestedTags", "predictions", "suggestedShortcuts",
-    "sentByTeams", "answers", "createdByTeams", "roleGroupVersions", "reasons", "routingReasons", "channels",
-    "basis", "losers", "candidates", "watchers", "followers", "attachments", "members", "skills", "users",
-    "teams", "holding", "labels", "recipients", "participants",
+    "assignedUsers", "assignedTeams", "tags", "suggestedTags", "predictions", "suggestedShortcuts", "sentByTeams", "answers",
+    "createdByTeams", "roleGroupVersions", "routingReasons", "channels", "basis", "losers", "candidates",
 })  # fmt: skip
-"""Names that hold lists in every system that we know of."""
+"""Lists by the published schema of conversations, work items and their events. What merely sounds like one is a guess."""
 
 _NEVER = frozenset({
     "id", "type", "op", "rev", "name", "org", "partition", "client", "version", "status", "createdAt",
@@ -39,7 +37,8 @@ class Schema:
         self._places: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
         self.learned = 0
-        self.measures: set[str] = set()
+        self.measure = ""
+        """How this file counts a body's length (`characters`, `bytes`, `utf-16`); empty while nothing has shown it."""
 
     def learn(self, value: Any, path: Path = ()) -> None:
         """Everything that an undamaged value shows."""

@@ -15,7 +15,7 @@ from interlock.investigation.finding import Refused
 from interlock.investigation.observation import Place
 from interlock.investigation.readers.shape import Found, Item
 from interlock.investigation.readers.source import Line
-from interlock.investigation.repair import STRIPPED_BYTES_MIN, Block
+from interlock.investigation.repair import STRIPPED_BYTES_MIN, Block, settle
 from interlock.investigation.schema import Schema
 from interlock.investigation.tolerant import Unreadable
 
@@ -115,9 +115,7 @@ class _Lines:
             self._ahead.append(line)
             taken += len(line.data)
             blocks += self._taught(line)
-        for _ in range(2):
-            for other in blocks:
-                other.solve(self._schema)
+        settle(blocks, self._schema)
 
     def _taught(self, line: Line) -> list[Block]:
         """Learns from one line; what is damaged comes back, to be solved."""
