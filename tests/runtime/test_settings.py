@@ -88,7 +88,7 @@ def test_roles_are_words_separated_by_commas(text: str, roles: tuple[str, ...]) 
 def test_settings_are_frozen() -> None:
     """What a process was started with is what it runs with."""
     with pytest.raises(ValidationError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().port = 1
 
 
 def test_every_setting_says_what_it_means() -> None:
