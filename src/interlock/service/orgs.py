@@ -8,7 +8,7 @@ from typing import Any
 from interlock.domain.access import ApiKey, Org, claim_of_digest
 from interlock.domain.agent import BUILT_IN, OrgSettings, Status
 from interlock.domain.assignment import Actor
-from interlock.domain.decision import Decision, Provenance, Why, birth
+from interlock.domain.decision import Decision, Provenance, Why, birth, step
 from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Record
 from interlock.ports import Query, World
@@ -42,6 +42,29 @@ async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap
         ]
         why = Why(direction="person", kind="change", record=records[0].ref, rev_after=1)
         return Decision(partition=org, why=why, writes=tuple(birth(r) for r in records))
+
+    return await transact(world, by, decide)
+
+
+async def raise_epoch(world: World, by: Provenance) -> Done:
+    """Records of this org were restored from a backup: from now on its sites mint their dots in a new epoch.
+
+    To be called after the restore and before anything else is written. Without it a new intent would get the dot of one
+    that the backup has forgotten, and whoever still knows that one would take the two for the same.
+    """
+
+    async def decide(reading: Reading) -> Decision:
+        org = await reading.one(Org, by.org)
+        after = org.with_(epoch=org.epoch + 1)
+        why = Why(
+            direction="person",
+            kind="restored",
+            record=org.ref,
+            rev_before=org.rev,
+            rev_after=org.rev + 1,
+            guard=org.rev,
+        )
+        return Decision(partition=org.id, why=why, writes=(step(org, after, reading.moment.now, by_hand=True),))
 
     return await transact(world, by, decide)
 
