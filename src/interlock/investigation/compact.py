@@ -1,0 +1,202 @@
+"""One entry as a small flat tuple, for logs too big to keep: what `screen` needs to say that a conversation is boring.
+
+A fast reader builds these rows straight from bytes, and spills, sorts and groups them. A group that the screen suspects
+is read again in full at the places that its rows name (`ORDER`), and goes through `examine`. `compact_of` is the slow
+way to the same row, from a full entry: it says exactly what every field means.
+
+The fields, in the order of the tuple; all are ints or strings, so rows sort by themselves (`ORDER` is unique, nothing
+behind it is ever compared):
+
+    GROUP   the conversation's id                         SIDE     0 conversation, 1 item, 2 other record, 3 audit
+    ID      the record's id (audit: of the one written)   REV      -1 unknown; audit: guard + 1
+    BEFORE  the rev it says it replaced, -1 unknown       AT       commit (audit: log) time in ms, -1 unknown
+    ORDER   input << 44 | byte offset of the entry        FLAGS    see below
+    MARK    newest rev of the peer it says it has seen (item: of the conversation; audit: the peer rev read), -1 none
+    USERS, QUEUE, STATUS          as the resource shows them at this rev (audit: as the patch says), NOT_SHOWN else
+    USERS_BEFORE, …               what the event says was there before it changed them, UNCHANGED if it did not
+    CLIENT, TRACE, EVENT, ORG     as they stand
+    DIGEST  equal for equal contents (changes and resource) of one rev
+
+Users are their ids, sorted, joined by a space; nobody is the empty text. A queue is its id or the empty text. An `add`
+without a before comes from nothing: the empty text.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from interlock.investigation import vocabulary as words
+from interlock.investigation.history import ITEM_TYPES, REFUSED
+from interlock.investigation.observation import Audit, Entry, Observation
+from interlock.investigation.vocabulary import QUEUE, STATUS, UNIT, USERS
+
+Row = tuple[Any, ...]
+
+(
+    GROUP, SIDE, ID, REV, BEFORE, AT, ORDER, FLAGS, MARK, USERS_AT, QUEUE_AT, STATUS_AT,
+    USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE, CLIENT, TRACE, EVENT, ORG, DIGEST,
+) = range(20)  # fmt: skip
+
+CONVERSATION, ITEM, OTHER_RECORD, AUDIT = range(4)
+
+SYNC = 1
+"""A sync wrote it (`isSync`, or the client is a sync's)."""
+CREATE = 2
+PERSON = 4
+"""A person wrote it: `vocabulary.by_person`."""
+EMPTY = 8
+"""It changed nothing but rev and time."""
+NAMED = 16
+"""MARK is what this very write had read, not a mark that it carries along."""
+SKEWED = 32
+"""Its own times cannot all be true: event before commit, publication before event."""
+REFUSAL = 64
+"""An audit that says that nothing was written."""
+ITEMISED = 128
+"""An audit that names an item."""
+ODD = 256
+"""Only the whole entry can tell: a settled conflict, an effect key, a lease epoch, a deletion, a foreign partition, a
+snapshot that contradicts its changes, a value that is repaired by guess, a session, an entry without a rev."""
+FURTHER = 512
+"""It changed a field beyond the unit that may be somebody's wish (`vocabulary.says_something`)."""
+LISTED = 1024
+"""It is a sync by the flag `isSync` itself, so that an audit is owed for it."""
+
+NOT_SHOWN = "\x00"
+UNCHANGED = "\x01"
+INPUT_SHIFT = 44
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def compact_of(entry: Entry) -> Row:
+    """The row of an entry."""
+    return _audit(entry) if isinstance(entry, Audit) else _observation(entry)
+
+
+def text_of(word: str, value: Any) -> str:
+    """A unit value as it stands in a row."""
+    if value is UNSET:
+        return NOT_SHOWN
+    value = words.value_of(word, value)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def side_of(o: Observation) -> int:
+    """Which side a record stands on in its group: the same as `history` decides."""
+    if o.resource is not None and o.resource.id == o.group and o.record.id != o.group:
+        kind = o.record.type
+        return ITEM if kind in ITEM_TYPES or "item" in kind or "task" in kind else OTHER_RECORD
+    return CONVERSATION if o.record.id == o.group else OTHER_RECORD
+
+
+def _observation(o: Observation) -> Row:
+    side = side_of(o)
+    shown = [text_of(w, words.shown(o, words.names_of(w))) for w in UNIT]
+    before = [UNCHANGED] * 3
+    flags = _flags(o)
+    for name, moved in o.changes.items():
+        word = words.word_of(name)
+        if word in UNIT:
+            old, new = words.said(moved)
+            place = UNIT.index(word)
+            before[place] = text_of(word, old)
+            if shown[place] == NOT_SHOWN:
+                shown[place] = text_of(word, new)
+        elif words.says_something(name):
+            flags |= FURTHER
+    mark, named = _mark(o, side)
+    return (
+        o.group, side, o.record.id, _or_none(o.rev), _or_none(o.before_rev), _or_none(o.times.best), order_of(o),
+        flags | named, mark, *shown, *before, o.client, o.trace, o.event_id, o.record.org,
+        zlib.crc32(_encode((o.changes, o.snapshot))),
+    )  # fmt: skip
+
+
+def _or_none(n: int | None) -> int:
+    return -1 if n is None else n
+
+
+def order_of(entry: Entry) -> int:
+    """Where an entry stands, as one number that grows along the input."""
+    return entry.place.input << INPUT_SHIFT | (entry.place.offset or entry.place.line)
+
+
+def _flags(o: Observation) -> int:
+    t = o.times
+    skewed = (t.commit is not None and t.event is not None and t.event < t.commit) or (
+        t.event is not None and t.publish is not None and t.publish < t.event
+    )
+    empty = bool(o.changes) and all(words.bare(n) in words.BOOKKEEPING for n in o.changes)
+    return (
+        (SYNC if o.is_sync or "sync" in o.client else 0)
+        | (LISTED if o.is_sync else 0)
+        | (CREATE if o.verb == "create" else 0)
+        | (PERSON if words.by_person(o) else 0)
+        | (EMPTY if empty else 0)
+        | (SKEWED if skewed else 0)
+        | (ODD if is_odd(o) else 0)
+    )
+
+
+def is_odd(o: Observation) -> bool:
+    """Whether only the whole entry can tell what it means."""
+    if o.rev is None or o.grade == "C" or o.unknown or o.effect_key or o.lease_epoch is not None or o.verb == "delete":
+        return True
+    if o.resource is not None and o.resource.org and o.record.org and o.resource.org != o.record.org:
+        return True
+    if o.partition not in ("", o.record.org, o.group, o.record.id) and len(o.partition) == len(o.record.org):
+        return True
+    if o.record.type in SESSIONS or words.shown(o, ("workItem", "work_item", "routedTo", "reservation")) not in (
+        UNSET,
+        None,
+    ):
+        return True
+    return any(_contradicts(o, name) for name in o.changes)
+
+
+SESSIONS = frozenset({"work_session", "work-session", "agent", "user", "routing_settings"})
+
+
+def _contradicts(o: Observation, name: str) -> bool:
+    if o.snapshot is None or words.is_computed(name):
+        return False
+    _, after = words.said(o.changes[name])
+    bare = words.bare(name)
+    shown = o.snapshot.get(name, o.snapshot.get("→" + bare, o.snapshot.get(bare, UNSET)))
+    return after is not UNSET and shown is not UNSET and not words.same(words.word_of(name), after, shown)
+
+
+def _mark(o: Observation, side: int) -> tuple[int, int]:
+    """The newest rev of the other side that is named, and `NAMED` if this very write had read it."""
+    carried = "resourceRev" not in o.changes and o.verb != "create"
+    best, named = -1, 0
+    for m in o.marks:
+        if (m.record.id == o.group) == (side == CONVERSATION) or m.record.id == o.record.id:
+            continue
+        best = max(best, m.rev)
+        if not (carried and m.source == "resourceRev"):
+            named = NAMED
+    return best, named
+
+
+def _audit(a: Audit) -> Row:
+    patch = {words.word_of(name): value for name, value in a.patch.items()}
+    odd = bool(a.winner_class or a.loser_classes) or a.grade == "C" or a.guard is None or bool(a.basis)
+    flags = (ODD if odd else 0) | (REFUSAL if a.outcome in REFUSED else 0) | (ITEMISED if a.item is not None else 0)
+    guard = _or_none(a.guard)
+    said = (text_of(w, patch.get(w, UNSET)) for w in UNIT)
+    return (
+        a.group, AUDIT, a.record.id, guard + 1 if guard >= 0 else -1, guard, _or_none(a.at), order_of(a), flags,
+        a.peer.rev if a.peer is not None else -1, *said, UNCHANGED, UNCHANGED, UNCHANGED, a.service, a.trace, "",
+        a.record.org, 0,
+    )  # fmt: skip
+
+
+__all__ = ["QUEUE", "STATUS", "USERS", "Row", "compact_of"]
