@@ -82,7 +82,7 @@ class House:
         done = await orgs.found(self.world, name, key=key)
         return done.row.org
 
-    def client(self, key: str | None = KEY, **headers: str) -> Client:
+    def client(self, key: str | None = KEY, **headers: Any) -> Client:
         """A client with a key."""
         return Client(self.app, key, headers)
 
@@ -110,25 +110,25 @@ class Client:
             given = {**self._headers, **{k.replace("_", "-"): v for k, v in headers.items()}}
             return await http.request(method, path, content=content, json=json, headers=given)
 
-    async def get(self, path: str, status: int = 200, **headers: str) -> Any:
+    async def get(self, path: str, status: int = 200, **headers: Any) -> Any:
         """Read; the document."""
         return self._checked(await self.send("GET", path, **headers), status)
 
-    async def post(self, path: str, body: Any = None, status: int = 201, **headers: str) -> Any:
+    async def post(self, path: str, body: Any = None, status: int = 201, **headers: Any) -> Any:
         """Create or act; the document."""
         self._n += 1
         headers.setdefault("idempotency_key", f"{id(self)}-{self._n}")
         return self._checked(await self.send("POST", path, json={} if body is None else body, **headers), status)
 
-    async def put(self, path: str, body: Any, status: int = 200, **headers: str) -> Any:
+    async def put(self, path: str, body: Any, status: int = 200, **headers: Any) -> Any:
         """Write; the document."""
         return self._checked(await self.send("PUT", path, json=body, **headers), status)
 
-    async def patch(self, path: str, body: Any, status: int = 200, **headers: str) -> Any:
+    async def patch(self, path: str, body: Any, status: int = 200, **headers: Any) -> Any:
         """Write; the document."""
         return self._checked(await self.send("PATCH", path, json=body, **headers), status)
 
-    async def delete(self, path: str, status: int = 204, **headers: str) -> Any:
+    async def delete(self, path: str, status: int = 204, **headers: Any) -> Any:
         """Take away."""
         return self._checked(await self.send("DELETE", path, **headers), status)
 

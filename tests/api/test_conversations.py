@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.worlds import Client, Floor, House
 
 PATH = "/v1/conversations"

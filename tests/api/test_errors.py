@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.worlds import KEY, Client, Floor, House
 
 from interlock.api.host import Settings
 from interlock.domain.errors import Unavailable
-from tests.worlds import KEY, Client, Floor, House
 
 PATH = "/v1/conversations"
 
@@ -127,9 +127,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_all_read(house: Hou
         sent.append(message)
 
     headers = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"application/json")]
-    scope = {
-        "type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": headers, "root_path": "",
-    }  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": headers, "root_path": ""}
     await small.app(scope, endless, send)  # pyright: ignore[reportArgumentType]
     assert sent[0]["status"] == 413
     assert taken < 15

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import msgspec
+from tests.worlds import KEY, OTHER_KEY, Client, Floor, House, settled
 
 from interlock.api.host import Settings
 from interlock.service.sync import by_sync, reverse
-from tests.worlds import KEY, OTHER_KEY, Client, Floor, House, settled
 
 PATH = "/v1/events"
 
@@ -23,10 +23,14 @@ class Stream:
         self._gone = asyncio.Event()
         given = {"authorization": f"Bearer {key}", "accept": "text/event-stream", **headers}
         scope = {
-            "type": "http", "method": "GET", "path": PATH, "query_string": query.encode(), "root_path": "",
+            "type": "http",
+            "method": "GET",
+            "path": PATH,
+            "query_string": query.encode(),
+            "root_path": "",
             "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in given.items()],
-        }  # fmt: skip
-        self.task = asyncio.create_task(house.app(scope, self._receive, self._send))  # pyright: ignore
+        }
+        self.task = asyncio.create_task(house.app(scope, self._receive, self._send))  # pyright: ignore[reportArgumentType]
         self._asked = False
 
     async def _receive(self) -> Any:
@@ -77,9 +81,13 @@ async def test_pages_of_the_log_end_and_have_the_shape_of_cloud_events(
     assert [e["sequence"] for e in events] == sorted(e["sequence"] for e in events)
     types = {e["type"] for e in events}
     assert {
-        "interlock.conversation.create.v1", "interlock.work-item.create.v1", "interlock.work-item.update.v1",
-        "interlock.reservation.create.v1", "interlock.work-session.update.v1", "interlock.queue.create.v1",
-    } <= types  # fmt: skip
+        "interlock.conversation.create.v1",
+        "interlock.work-item.create.v1",
+        "interlock.work-item.update.v1",
+        "interlock.reservation.create.v1",
+        "interlock.work-session.update.v1",
+        "interlock.queue.create.v1",
+    } <= types
     assert not any("digest" in msgspec.json.encode(e).decode() for e in events)
 
 

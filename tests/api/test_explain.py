@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.service.sync import by_sync, forward
 from tests.worlds import Client, Floor, House, settled
+
+from interlock.service.sync import by_sync, forward
 
 
 async def waiting(house: House, admin: Client, floor: Floor) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.worlds import Client, Floor, House, settled
+
 from interlock.api.app import build
 from interlock.api.host import Check
-from tests.worlds import Client, Floor, House, settled
 
 
 async def test_plain_words_without_a_key(house: House) -> None:
@@ -37,11 +38,15 @@ async def test_figures_have_their_names_and_no_ids(house: House, admin: Client, 
     text = (await house.client(None).send("GET", "/metrics")).text
     for name in (
         'interlock_sync_decisions_total{direction="forward",outcome="merge",reason=""} 2.0',
-        'interlock_queue_waiting{queue="orders"} 2.0', 'interlock_offers_total{outcome="offered"} 1.0',
-        'interlock_agents{state="available"} 1.0', "interlock_commit_conflicts_total", "interlock_out_of_step_pairs 0.0",
+        'interlock_queue_waiting{queue="orders"} 2.0',
+        'interlock_offers_total{outcome="offered"} 1.0',
+        'interlock_agents{state="available"} 1.0',
+        "interlock_commit_conflicts_total",
+        "interlock_out_of_step_pairs 0.0",
         'interlock_http_request_seconds_count{method="POST",route="/v1/conversations",status="201"} 2.0',
-        'interlock_build_info{version="0"} 1.0', 'interlock_queue_oldest_wait_seconds{queue="orders"} 0.0',
-    ):  # fmt: skip
+        'interlock_build_info{version="0"} 1.0',
+        'interlock_queue_oldest_wait_seconds{queue="orders"} 0.0',
+    ):
         assert name in text, name
     assert floor.queue not in text
     assert floor.agents[0] not in text

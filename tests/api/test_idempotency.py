@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.worlds import Client, Floor, House, settled
+
 from interlock.domain.log import Row
 from interlock.ports import Commit
-from tests.worlds import Client, Floor, House, settled
 
 PATH = "/v1/conversations"
 
@@ -63,8 +64,6 @@ async def test_while_the_first_is_running_the_second_is_told_to_wait(house: Hous
 
 async def test_two_servers_on_one_store_do_it_once(house: House, admin: Client) -> None:
     """The second server had looked before the first had committed: the commit itself refuses it."""
-    other = House()
-    other.store.mark = house.store.mark  # pyright: ignore[reportAttributeAccessIssue]
     first = await admin.send("POST", PATH, json={"name": "x"}, idempotency_key="k1")
     mark = house.store.mark
     looked: list[int] = []
@@ -75,7 +74,7 @@ async def test_two_servers_on_one_store_do_it_once(house: House, admin: Client) 
             return None
         return await mark(space, org, key)
 
-    house.store.mark = blind_once  # pyright: ignore[reportAttributeAccessIssue]
+    house.store.mark = blind_once
     before = await house.store.last_position()
     again = await admin.send("POST", PATH, json={"name": "x"}, idempotency_key="k1")
     assert again.content == first.content

@@ -1,4 +1,4 @@
-"""Two orgs on one server: whatever operation there is, a key of one finds nothing of the other and writes nothing there.
+"""Two orgs on one server: whatever the operation, a key of one finds nothing of the other and writes nothing there.
 
 The table is made from the operations themselves, so a new one is in it from its first day.
 """
@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.worlds import OTHER_KEY, Client, Floor, House, settled
 
 from interlock.api.app import operations
 from interlock.api.operation import Operation
-from tests.worlds import OTHER_KEY, Client, Floor, House, settled
 
 REFUSED_ANYWAY = {
-    "getUserWorkSession", "getNextWorkItem", "acceptReservation", "rejectReservation", "extendReservation",
-}  # fmt: skip
+    "getUserWorkSession",
+    "getNextWorkItem",
+    "acceptReservation",
+    "rejectReservation",
+    "extendReservation",
+}
 """Operations that may answer 404 or refuse with the right key too; their own tests show that they can succeed."""
 PER_ID = [o for o in operations() if "{id:str}" in o.path]
 LISTS = [o for o in operations() if o.method == "GET" and o.path.startswith("/v1/") and "{" not in o.path]
@@ -51,15 +55,25 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     keys = (await admin.get("/v1/api-keys"))["data"]
     out = Ids()
     out.by_path = {
-        "/v1/conversations/": c, "/v1/messages/": message["data"]["id"], "/v1/customers/": customer,
-        "/v1/users/": floor.agents[0], "/v1/teams/": floor.team, "/v1/api-keys/": keys[0]["id"],
-        "/v1/routing/queues/": floor.queue, "/v1/routing/queue-rules/": made_rule, "/v1/workflows/": made_workflow,
-        "/v1/routing/statuses/": floor.available, "/v1/routing/settings/": floor.team,
-        "/v1/routing/work-sessions/": session, "/v1/routing/users/": floor.agents[0],
-        "/v1/routing/work-items/": item, "/v1/routing/conversations/": c, "/v1/routing/reservations/": offer["id"],
+        "/v1/conversations/": c,
+        "/v1/messages/": message["data"]["id"],
+        "/v1/customers/": customer,
+        "/v1/users/": floor.agents[0],
+        "/v1/teams/": floor.team,
+        "/v1/api-keys/": keys[0]["id"],
+        "/v1/routing/queues/": floor.queue,
+        "/v1/routing/queue-rules/": made_rule,
+        "/v1/workflows/": made_workflow,
+        "/v1/routing/statuses/": floor.available,
+        "/v1/routing/settings/": floor.team,
+        "/v1/routing/work-sessions/": session,
+        "/v1/routing/users/": floor.agents[0],
+        "/v1/routing/work-items/": item,
+        "/v1/routing/conversations/": c,
+        "/v1/routing/reservations/": offer["id"],
         "/v1/routing/work-item-revisions/": offer["relationships"]["pass"]["data"]["id"],
         "/v1/routing/decisions/": (await admin.get("/v1/routing/decisions"))["data"][-1]["id"],
-    }  # fmt: skip
+    }
     return out
 
 
@@ -70,7 +84,7 @@ def body_of(o: Operation) -> dict[str, Any] | None:
 
 async def ask(client: Client, o: Operation, path: str) -> Any:
     """One operation, with everything that it needs beside the id."""
-    headers = {"idempotency_key": f"{o.id}-{path}"} if o.method != "GET" else {}
+    headers: dict[str, Any] = {"idempotency_key": f"{o.id}-{path}"} if o.method != "GET" else {}
     if o.guard != "no":
         headers["if_match"] = '"1"'
     return await client.send(o.method, path, json=body_of(o), **headers)
@@ -98,7 +112,11 @@ async def test_lists_show_nothing_of_another_org(house: House, ids: Ids, o: Oper
     answer = await ask(house.client(OTHER_KEY), o, o.path)
     assert not any(id in answer.text for id in ids.by_path.values())
     if answer.status_code == 200 and isinstance(answer.json()["data"], list):
-        orgs = {d["relationships"]["org"]["data"]["id"] for d in answer.json()["data"] if "org" in d.get("relationships", {})}
+        orgs = {
+            d["relationships"]["org"]["data"]["id"]
+            for d in answer.json()["data"]
+            if "org" in d.get("relationships", {})
+        }
         assert orgs <= {org}
 
 
@@ -110,7 +128,9 @@ async def test_ids_of_another_org_inside_bodies_are_not_found(house: House, ids:
     user, queue = ids.by_path["/v1/users/"], ids.by_path["/v1/routing/queues/"]
     await other.put(f"/v1/conversations/{own}", {"assignedUsers": [user]}, 404)
     await other.put(f"/v1/conversations/{own}", {"queue": {"id": queue}}, 404)
-    await other.post("/v1/messages", {"channel": "chat", "app": "x", "conversation": ids.by_path["/v1/conversations/"]}, 404)
+    await other.post(
+        "/v1/messages", {"channel": "chat", "app": "x", "conversation": ids.by_path["/v1/conversations/"]}, 404
+    )
     await other.post("/v1/messages", {"channel": "chat", "app": "x", "customer": ids.by_path["/v1/customers/"]}, 404)
     resource = {"type": "conversation", "id": ids.by_path["/v1/conversations/"]}
     await other.post("/v1/routing/work-items", {"resource": resource}, 404)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.worlds import KEY, Client, Floor, House
 
 from interlock.api.host import Settings
 from interlock.service.orgs import digest
-from tests.worlds import KEY, Client, Floor, House
 
 PATH = "/v1/api-keys"
 

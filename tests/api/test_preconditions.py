@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.worlds import Client, Floor, House, settled
 
 from interlock.api.host import Settings
-from tests.worlds import Client, Floor, House, settled
 
 PATH = "/v1/conversations"
 

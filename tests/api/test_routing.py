@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.worlds import Client, Floor, House, settled
 
 ITEMS = "/v1/routing/work-items"
@@ -35,7 +34,10 @@ async def test_from_a_conversation_to_its_agent(house: House, admin: Client, flo
     shown = (await admin.get(f"/v1/conversations/{c}"))["data"]["attributes"]
     assert shown["assignedUsers"] == [floor.agents[0]]
     session = await floor.agent().get("/v1/routing/work-sessions/current")
-    assert (session["data"]["attributes"]["workItemCount"], session["data"]["attributes"]["capacityRemaining"]) == (1, 2)
+    assert (session["data"]["attributes"]["workItemCount"], session["data"]["attributes"]["capacityRemaining"]) == (
+        1,
+        2,
+    )
     carried = await floor.agent().get("/v1/routing/work-sessions/current/work-items")
     assert [w["relationships"]["resource"]["data"]["id"] for w in carried["data"]] == [c]
     assert (await floor.agent().post(f"/v1/routing/reservations/{offer}/accept", {}, 200))["data"]["id"] == offer
@@ -108,10 +110,15 @@ async def test_work_items_are_made_once_and_moved_by_put(house: House, admin: Cl
 @pytest.mark.parametrize(
     "body",
     [
-        {"routed": {"to": 7}}, {"routed": {"rejectBy": "x"}}, {"accepted": {}}, {"status": "queued"}, {"paused": "yes"},
-        {"queue": {}}, {"queue": {"id": "a", "external": "b"}},
+        {"routed": {"to": 7}},
+        {"routed": {"rejectBy": "x"}},
+        {"accepted": {}},
+        {"status": "queued"},
+        {"paused": "yes"},
+        {"queue": {}},
+        {"queue": {"id": "a", "external": "b"}},
     ],
-)  # fmt: skip
+)
 async def test_bad_commands_are_refused(house: House, admin: Client, floor: Floor, body: dict[str, Any]) -> None:
     c = (await admin.post("/v1/conversations", {"queue": {"id": floor.queue}}))["data"]["id"]
     await settled(house)
@@ -150,9 +157,9 @@ async def test_rules_stand_in_an_order(admin: Client, floor: Floor) -> None:
     await admin.delete(f"/v1/routing/queue-rules/{ids[0]}")
     await admin.get(f"/v1/routing/queue-rules/{ids[0]}", 404)
     assert len((await admin.get("/v1/routing/queue-rules"))["data"]) == 2
-    assert (await admin.put(f"/v1/routing/queue-rules/{ids[1]}", {"enabled": False}))["data"]["attributes"][
-        "criteria"
-    ]["and"] == criteria["and"]
+    assert (await admin.put(f"/v1/routing/queue-rules/{ids[1]}", {"enabled": False}))["data"]["attributes"]["criteria"][
+        "and"
+    ] == criteria["and"]
     assert [r["id"] for r in (await admin.get("/v1/routing/queue-rules?enabled=true"))["data"]] == [ids[2]]
 
 
@@ -201,10 +208,13 @@ async def test_settings_of_org_and_team(admin: Client, floor: Floor) -> None:
 
 async def test_a_workflow_is_kept(admin: Client, floor: Floor) -> None:
     body = {
-        "name": "w", "enabled": False,
+        "name": "w",
+        "enabled": False,
         "trigger": {"id": "t", "eventName": "interlock.conversation.create", "transitions": [{"target": "s"}]},
-        "steps": [{"id": "s", "action": "interlock.conversation.update", "params": {"assignedUsers": [floor.agents[0]]}}],
-    }  # fmt: skip
+        "steps": [
+            {"id": "s", "action": "interlock.conversation.update", "params": {"assignedUsers": [floor.agents[0]]}}
+        ],
+    }
     made = (await admin.post("/v1/workflows", body))["data"]
     assert {k: made["attributes"][k] for k in body} == body
     changed = await admin.put(made["links"]["self"], {"description": "x"})

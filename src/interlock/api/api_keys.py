@@ -34,8 +34,16 @@ class Seen(Struct, frozen=True):
     rev: Rev | None = None
 
 
-@post(PATH, "createApiKey", tag="keys", roles=roles.KEY_ADMIN, body=KeyNew, kind=ApiKey, own=True,
-      example={"name": "Ana's key", "roles": ["org.user"]})  # fmt: skip
+@post(
+    PATH,
+    "createApiKey",
+    tag="keys",
+    roles=roles.KEY_ADMIN,
+    body=KeyNew,
+    kind=ApiKey,
+    own=True,
+    example={"name": "Ana's key", "roles": ["org.user"]},
+)
 async def create(call: Call) -> Answer:
     """Make a key. Its secret is in `meta.secret` of this answer and nowhere else: not in a repeat of it either."""
     fields = fields_of(call.body, ApiKey)

@@ -43,9 +43,24 @@ from interlock.domain.log import Row
 from interlock.ports import World
 
 NOUNS = (
-    conversations, messages, customers, users, teams, queues, queue_rules, statuses, org_settings, work_sessions, work_items,
-    reservations, workflows, events, explain, api_keys, health,
-)  # fmt: skip
+    conversations,
+    messages,
+    customers,
+    users,
+    teams,
+    queues,
+    queue_rules,
+    statuses,
+    org_settings,
+    work_sessions,
+    work_items,
+    reservations,
+    workflows,
+    events,
+    explain,
+    api_keys,
+    health,
+)
 
 
 def operations() -> Iterator[Operation]:

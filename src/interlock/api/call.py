@@ -39,7 +39,7 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
-    """An answer as it is stored beside the change it tells of. `record`: nothing changed; the record as it stands is the answer."""
+    """An answer as it is stored beside its change. `record`: nothing changed; the record as it stands is the answer."""
 
     fingerprint: bytes
     status: int

@@ -147,8 +147,13 @@ def said_by(body: Any) -> Shared:
         snooze = Snooze(ms(snooze.time) if snooze.time else None, snooze.status)
     users = body.assigned_users
     return Shared(
-        status=body.status, users=() if users is None else users, queue=queue, external=external, ended=body.ended, snooze=snooze,
-    )  # fmt: skip
+        status=body.status,
+        users=() if users is None else users,
+        queue=queue,
+        external=external,
+        ended=body.ended,
+        snooze=snooze,
+    )
 
 
 def _queue(given: QueueRef | UnsetType | None) -> tuple[Any, bool]:
@@ -286,8 +291,10 @@ async def remove(call: Call) -> Answer:
         lambda beside: service.update(
             call.world, call.by, id, {"deleted": True}, Shared(status="done"), precondition, beside=beside
         ),
-        Conversation, id=id, status=204,
-    )  # fmt: skip
+        Conversation,
+        id=id,
+        status=204,
+    )
 
 
 OPERATIONS = (create, listed, read, change, patched, remove)

@@ -40,10 +40,14 @@ def _problems(custom: dict[str, Any]) -> Iterable[Problem]:
 
 
 _HOLDS = {
-    "Str": f"text of at most {STR_MAX} characters", "Txt": f"text of at most {TXT_MAX} characters", "Num": "a number",
-    "At": "a time as text, RFC 3339", "Bool": "true or false", "Url": f"an address of at most {TXT_MAX} characters",
+    "Str": f"text of at most {STR_MAX} characters",
+    "Txt": f"text of at most {TXT_MAX} characters",
+    "Num": "a number",
+    "At": "a time as text, RFC 3339",
+    "Bool": "true or false",
+    "Url": f"an address of at most {TXT_MAX} characters",
     "Tree": "a path a.b.c as text",
-}  # fmt: skip
+}
 
 
 def _fits(suffix: str, value: Any) -> bool:

@@ -49,8 +49,15 @@ def _fields(call: Call) -> dict[str, Any]:
     return fields_of(call.body, Customer)
 
 
-@post(PATH, "createCustomer", tag="customers", roles=roles.CUSTOMER_CREATE, body=CustomerNew, kind=Customer,
-      example={"name": "Ada", "emails": [{"email": "ada@example.org"}]})  # fmt: skip
+@post(
+    PATH,
+    "createCustomer",
+    tag="customers",
+    roles=roles.CUSTOMER_CREATE,
+    body=CustomerNew,
+    kind=Customer,
+    example={"name": "Ada", "emails": [{"email": "ada@example.org"}]},
+)
 async def create(call: Call) -> Answer:
     """Add a customer."""
     fields = _fields(call)
@@ -69,8 +76,15 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(Customer, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateCustomer", tag="customers", roles=roles.CUSTOMER_UPDATE, body=CustomerChange, kind=Customer,
-     example={"name": "Ada L."})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateCustomer",
+    tag="customers",
+    roles=roles.CUSTOMER_UPDATE,
+    body=CustomerChange,
+    kind=Customer,
+    example={"name": "Ada L."},
+)
 async def change(call: Call) -> Answer:
     """Change a customer."""
     id, fields = call.id(), _fields(call)

@@ -93,8 +93,12 @@ class Follower:
             raise Busy("Too many streams are open.")
         host.streams += 1
         gone = asyncio.create_task(_until_gone(receive))
-        headers = [*(f for f in fields if f[0] != b"cache-control"), (b"cache-control", b"no-store"), (b"content-type", EVENT_STREAM),
-                   (b"x-accel-buffering", b"no")]  # fmt: skip
+        headers = [
+            *(f for f in fields if f[0] != b"cache-control"),
+            (b"cache-control", b"no-store"),
+            (b"content-type", EVENT_STREAM),
+            (b"x-accel-buffering", b"no"),
+        ]
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._follow(send, gone)
@@ -154,8 +158,15 @@ async def _first(news: asyncio.Future[None], gone: asyncio.Task[None], seconds: 
     await asyncio.wait({news, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
-@get("/v1/conversations/{id:str}/events", "listConversationEvents", tag="events", roles=roles.EVENT_READ, answers="events", query=Cursor,
-     own=True)  # fmt: skip
+@get(
+    "/v1/conversations/{id:str}/events",
+    "listConversationEvents",
+    tag="events",
+    roles=roles.EVENT_READ,
+    answers="events",
+    query=Cursor,
+    own=True,
+)
 async def of_conversation(call: Call) -> Answer:
     """Read the history of a conversation and its work items, with changes; the decisions stand in `included`."""
     id = (await call.one(Conversation, call.id())).id
@@ -164,10 +175,14 @@ async def of_conversation(call: Call) -> Answer:
     page, now = found[:size], call.world.clock.now()
     last = page[-1].position if page else after
     to = f"{call.path}?page[size]={size}&page[after]={last}" if len(found) > size else None
-    body = encode({
-        "data": [event for row in page for event in events_of(row, published_at=now)],
-        "included": [decision_resource(row) for row in page], "meta": {"after": last}, "links": {"self": call.path, "next": to},
-    })  # fmt: skip
+    body = encode(
+        {
+            "data": [event for row in page for event in events_of(row, published_at=now)],
+            "included": [decision_resource(row) for row in page],
+            "meta": {"after": last},
+            "links": {"self": call.path, "next": to},
+        }
+    )
     return Answer(200, body)
 
 

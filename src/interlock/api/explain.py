@@ -31,8 +31,14 @@ def _told(call: Call, id: str, attributes: dict[str, Any]) -> Answer:
     return Answer(200, encode({"data": data, "links": {"self": call.path}}))
 
 
-@get("/v1/conversations/{id:str}/explain", "explainConversation", tag="explain", roles=roles.CONVERSATION_READ, answers="explanation",
-     own=True)  # fmt: skip
+@get(
+    "/v1/conversations/{id:str}/explain",
+    "explainConversation",
+    tag="explain",
+    roles=roles.CONVERSATION_READ,
+    answers="explanation",
+    own=True,
+)
 async def of_conversation(call: Call) -> Answer:
     """Explain who has a conversation and why, why it waits, and what each sync made of it."""
     c = await call.one(Conversation, call.id())
@@ -81,8 +87,15 @@ async def decisions(call: Call) -> Answer:
     return await _page(call, "")
 
 
-@get("/v1/conversations/{id:str}/decisions", "listConversationDecisions", tag="explain", roles=roles.CONVERSATION_READ,
-     answers="decisions", query=Cursor, own=True)  # fmt: skip
+@get(
+    "/v1/conversations/{id:str}/decisions",
+    "listConversationDecisions",
+    tag="explain",
+    roles=roles.CONVERSATION_READ,
+    answers="decisions",
+    query=Cursor,
+    own=True,
+)
 async def of_one(call: Call) -> Answer:
     """List the decisions about a conversation and its work items, oldest first."""
     return await _page(call, (await call.one(Conversation, call.id())).id)

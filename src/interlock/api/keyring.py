@@ -1,4 +1,4 @@
-"""Who is calling: from the Authorization header to a key, through a small cache that looks again after a short while."""
+"""Who is calling: from the Authorization header to a key, through a small cache that looks again before long."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Keyring:
         return key
 
     async def _look(self, authorization: bytes) -> ApiKey | None:
-        if not authorization[:7].lower() == SCHEME:
+        if authorization[:7].lower() != SCHEME:
             return None
         try:
             secret = authorization[7:].strip().decode("ascii")
@@ -83,14 +83,17 @@ class Limits:
         wait = max(1, -(-(ends - now) // 1000))
         fields = self._fields(left, wait, ends // 1000)
         if used > self.per_minute:
-            raise TooFast(fields, f"Wait {wait} s; this key has {self.per_minute} requests a minute.", retryAfter=wait)
+            raise TooFast(fields, f"Wait {wait} s; this key has {self.per_minute} requests a minute.", wait)
         return fields
 
     def _fields(self, left: int, wait: int, reset: int) -> list[tuple[bytes, bytes]]:
         values = {
-            "ratelimit-policy": f'"default";q={self.per_minute};w=60', "ratelimit": f'"default";r={left};t={wait}',
-            "x-ratelimit-limit": str(self.per_minute), "x-ratelimit-remaining": str(left), "x-ratelimit-reset": str(reset),
-        }  # fmt: skip
+            "ratelimit-policy": f'"default";q={self.per_minute};w=60',
+            "ratelimit": f'"default";r={left};t={wait}',
+            "x-ratelimit-limit": str(self.per_minute),
+            "x-ratelimit-remaining": str(left),
+            "x-ratelimit-reset": str(reset),
+        }
         return [(name.encode(), value.encode()) for name, value in values.items()]
 
 
@@ -99,6 +102,6 @@ class TooFast(RateLimited):
 
     CODE = "RATE_LIMITED"
 
-    def __init__(self, fields: list[tuple[bytes, bytes]], detail: str, **meta: int) -> None:
-        super().__init__(detail, **meta)
+    def __init__(self, fields: list[tuple[bytes, bytes]], detail: str, wait: int) -> None:
+        super().__init__(detail, retryAfter=wait)
         self.fields = fields

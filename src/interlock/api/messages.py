@@ -93,8 +93,15 @@ async def anywhere(call: Call) -> Answer:
     return await call.act(lambda beside: begin_with(call.world, call.by, customer, fields, beside=beside), Message)
 
 
-@get("/v1/conversations/{id:str}/messages", "listConversationMessages", tag="messages", roles=roles.MESSAGE_READ, kind=Message,
-     answers="many", query=Pages)  # fmt: skip
+@get(
+    "/v1/conversations/{id:str}/messages",
+    "listConversationMessages",
+    tag="messages",
+    roles=roles.MESSAGE_READ,
+    kind=Message,
+    answers="many",
+    query=Pages,
+)
 async def of_conversation(call: Call) -> Answer:
     """List the messages of a conversation, oldest first."""
     id = (await call.one(Conversation, call.id())).id

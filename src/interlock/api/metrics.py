@@ -63,7 +63,7 @@ class Metrics:
                 self.offers.labels(str(moved.after) if moved is not None else "offered").inc()
 
     def queues(self, waits: dict[str, tuple[int, float]]) -> None:
-        """Items waiting and the longest wait in seconds, per queue key; keys beyond the first 200 are counted as one."""
+        """Items waiting and the longest wait in seconds, per queue key; beyond the first 200 as one."""
         self.waiting.clear()
         self.oldest.clear()
         rest, oldest = 0, 0.0

@@ -39,7 +39,9 @@ def document(operations: Sequence[Operation]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Interlock", "version": "1", "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "title": "Interlock",
+            "version": "1",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "Work routing in which no assignment is ever lost. Flat JSON in, JSON:API documents out.",
         },
         "servers": [{"url": "/"}],
@@ -52,14 +54,17 @@ def document(operations: Sequence[Operation]) -> Json:
             "responses": refusals.known,
             "schemas": _schemas(shown),
         },
-    }  # fmt: skip
+    }
 
 
 def _operation(o: Operation, refused: Json) -> Json:
     out: Json = {
-        "operationId": o.id, "summary": o.summary, "tags": [o.tag], "parameters": [*_path(o), *_query(o), *_headers(o)],
+        "operationId": o.id,
+        "summary": o.summary,
+        "tags": [o.tag],
+        "parameters": [*_path(o), *_query(o), *_headers(o)],
         "responses": {str(o.status): _success(o), **_also(o), **refused},
-    }  # fmt: skip
+    }
     if o.description:
         out["description"] = re.sub(r"\s+", " ", o.description)
     if o.roles is None:
@@ -85,8 +90,12 @@ def _path(o: Operation) -> list[Json]:
 def _query(o: Operation) -> list[Json]:
     (schema,), _ = msgspec.json.schema_components([o.query])
     _, components = msgspec.json.schema_components([o.query], ref_template=REF)
-    properties: Json = next(iter(components.values())).get("properties", {}) if components else schema.get("properties", {})
-    return [{"name": name, "in": "query", "required": False, "schema": _without_null(s)} for name, s in properties.items()]
+    properties: Json = (
+        next(iter(components.values())).get("properties", {}) if components else schema.get("properties", {})
+    )
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _without_null(s)} for name, s in properties.items()
+    ]
 
 
 def _without_null(schema: Json) -> Json:
@@ -102,12 +111,25 @@ def _without_null(schema: Json) -> Json:
 def _headers(o: Operation) -> list[Json]:
     out: list[Json] = []
     if o.guard != "no":
-        out.append({"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
-                    "description": "The rev that was decided on, as the ETag gave it."})  # fmt: skip
+        out.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
+                "description": "The rev that was decided on, as the ETag gave it.",
+            }
+        )
     if o.idempotency != "no":
-        out.append({"name": "Idempotency-Key", "in": "header", "required": o.idempotency == "required",
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-                    "description": "A repeat under the same key gets the first answer."})  # fmt: skip
+        out.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": o.idempotency == "required",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+                "description": "A repeat under the same key gets the first answer.",
+            }
+        )
     if o.method == "GET" and o.kind is not None:
         out.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
     return out
@@ -136,7 +158,7 @@ def _also(o: Operation) -> Json:
     out: Json = {}
     if o.status == 201:
         out["200"] = {**_success(o), "description": "Nothing was made: this is what there is already."}
-    if o.method == "GET" and o.answers in ("one", "many") or o.answers.startswith("many"):
+    if (o.method == "GET" and o.answers in ("one", "many")) or o.answers.startswith("many"):
         out["304"] = {"description": "Unchanged since the tag that was given."}
     if o.id in ("ready", "live", "healthy"):
         out["503"] = {"description": "A check fails.", "content": {o.media: {"schema": {"type": "string"}}}}
@@ -150,21 +172,39 @@ def _answer_name(o: Operation) -> str:
         return f"{o.kind.__name__}List"
     if o.answers.startswith("many:"):
         return f"{KINDS[o.answers[5:]].__name__}List"
-    return {"events": "EventPage", "decisions": "DecisionList", "decision": "DecisionDocument", "explanation": "Explanation",
-            "criteria": "CriteriaDocument"}[o.answers]  # fmt: skip
+    return {
+        "events": "EventPage",
+        "decisions": "DecisionList",
+        "decision": "DecisionDocument",
+        "explanation": "Explanation",
+        "criteria": "CriteriaDocument",
+    }[o.answers]
 
 
 def problems_of(o: Operation) -> list[type[Problem]]:
     """Every error that an operation can give."""
     if o.answers == "text":
         return [errors.Malformed, *([problems.Unauthenticated] if o.id in ("ready", "live", "healthy") else [])]
-    found: list[type[Problem]] = [errors.Malformed, problems.NotAcceptable, problems.InternalError, errors.Unavailable, errors.Busy]
+    found: list[type[Problem]] = [
+        errors.Malformed,
+        problems.NotAcceptable,
+        problems.InternalError,
+        errors.Unavailable,
+        errors.Busy,
+    ]
     if o.roles is not None:
         found += [problems.Unauthenticated, problems.Forbidden, problems.RateLimited]
     if "{" in o.path or o.body is not None or "current" in o.path or o.kind is not None:
         found.append(errors.NotFound)
     if o.method != "GET":
-        found += [errors.Conflict, errors.KeyTaken, errors.RevMoved, errors.Refused, errors.InvalidValue, errors.InvalidCombination]
+        found += [
+            errors.Conflict,
+            errors.KeyTaken,
+            errors.RevMoved,
+            errors.Refused,
+            errors.InvalidValue,
+            errors.InvalidCombination,
+        ]
     if o.body is not None:
         found += [problems.BodyTooLarge, problems.UnsupportedMediaType, errors.ReadOnlyField, errors.TooMany]
     if o.guard != "no":
@@ -216,10 +256,11 @@ def _refusal(status: int, said: str) -> Json:
 
 def _webhook() -> Json:
     return {
-        "operationId": "event", "summary": "A committed change, at least once, for one subject in the order of its rev.",
+        "operationId": "event",
+        "summary": "A committed change, at least once, for one subject in the order of its rev.",
         "requestBody": {"content": {"application/cloudevents+json": {"schema": {"$ref": REF.format(name="Event")}}}},
         "responses": {"2XX": {"description": "Taken."}},
-    }  # fmt: skip
+    }
 
 
 def _schemas(operations: Sequence[Operation]) -> Json:
@@ -244,7 +285,10 @@ def _flat(schema: Json) -> Json:
 
 def _nested(schema: Json) -> Json:
     """A nested value as it is shown: times as text, some members under their outward names, and none that is null."""
-    properties = {INNER_NAMES.get(n, n): TIME if n.endswith("At") else _without_null(s) for n, s in schema.get("properties", {}).items()}
+    properties = {
+        INNER_NAMES.get(n, n): TIME if n.endswith("At") else _without_null(s)
+        for n, s in schema.get("properties", {}).items()
+    }
     required = [INNER_NAMES.get(n, n) for n in schema.get("required", ())]
     return {**schema, "properties": properties, **({"required": required} if required else {})}
 
@@ -260,45 +304,58 @@ def _resource(kind: type[Record], schema: Json) -> Json:
     related: Json = {name: {"$ref": REF.format(name="Relationship")} for name, _, _ in plan.relations}
     related |= {name: {"$ref": REF.format(name="Collection")} for name in COLLECTIONS.get(kind.TYPE, {})}
     return {
-        "type": "object", "description": re.sub(r"\s+", " ", (kind.__doc__ or "").strip()),
+        "type": "object",
+        "description": re.sub(r"\s+", " ", (kind.__doc__ or "").strip()),
         "required": ["id", "type", "attributes", "relationships"],
         "properties": {
-            "id": {"type": "string", "pattern": ID_PATTERN}, "type": {"const": kind.TYPE},
+            "id": {"type": "string", "pattern": ID_PATTERN},
+            "type": {"const": kind.TYPE},
             "attributes": {
-                "type": "object", "properties": attributes, "required": ["createdAt", "rev", "updatedAt"],
+                "type": "object",
+                "properties": attributes,
+                "required": ["createdAt", "rev", "updatedAt"],
                 "additionalProperties": False,
             },
             "relationships": {"type": "object", "properties": related, "additionalProperties": False},
             "links": {"$ref": REF.format(name="Links")},
         },
-    }  # fmt: skip
+    }
 
 
 def _stored(kind: type[Record], name: str, outward: dict[str, str]) -> str:
     """The stored name of an attribute; where a relationship bears the same outward name, the attribute's own."""
-    plain = {stored for field, stored in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
-             if field not in kind.RELATIONS}  # fmt: skip
+    plain = {
+        stored
+        for field, stored in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+        if field not in kind.RELATIONS
+    }
     return name if name in plain else outward[name]
 
 
 def _document(data: Json) -> Json:
     return {
-        "type": "object", "required": ["data"],
+        "type": "object",
+        "required": ["data"],
         "properties": {
-            "data": data, "included": {"type": "array", "items": {"type": "object"}}, "meta": {"type": "object"},
+            "data": data,
+            "included": {"type": "array", "items": {"type": "object"}},
+            "meta": {"type": "object"},
             "links": {"$ref": REF.format(name="Links")},
         },
-    }  # fmt: skip
+    }
 
 
 def _list(items: Json) -> Json:
     return {
-        "type": "object", "required": ["data", "meta", "links"],
+        "type": "object",
+        "required": ["data", "meta", "links"],
         "properties": {
-            "data": {"type": "array", "items": items}, "meta": {"type": "object"}, "links": {"$ref": REF.format(name="PageLinks")},
+            "data": {"type": "array", "items": items},
+            "meta": {"type": "object"},
+            "links": {"$ref": REF.format(name="PageLinks")},
             "included": {"type": "array", "items": {"type": "object"}},
         },
-    }  # fmt: skip
+    }
 
 
 def _own() -> Json:
@@ -308,54 +365,96 @@ def _own() -> Json:
     maybe: Json = {"type": ["string", "null"]}
     loose = _document({"type": "object", "required": ["type", "id", "attributes"]})
     error: Json = {
-        "type": "object", "required": ["id", "status", "code", "title", "detail", "message"],
+        "type": "object",
+        "required": ["id", "status", "code", "title", "detail", "message"],
         "properties": {
-            "id": text, "status": text, "code": {"type": "string", "enum": codes()}, "title": text, "detail": text, "message": text,
+            "id": text,
+            "status": text,
+            "code": {"type": "string", "enum": codes()},
+            "title": text,
+            "detail": text,
+            "message": text,
             "source": {"type": "object", "properties": {"pointer": text, "parameter": text, "header": text}},
-            "links": {"type": "object", "properties": {"type": text}}, "meta": {"type": "object"},
+            "links": {"type": "object", "properties": {"type": text}},
+            "meta": {"type": "object"},
         },
-    }  # fmt: skip
+    }
     return {
         "Links": {"type": "object", "properties": {"self": path}},
-        "PageLinks": {"type": "object", "properties": {"self": path, "first": path, "prev": maybe, "next": maybe}, "required": ["self"]},
+        "PageLinks": {
+            "type": "object",
+            "properties": {"self": path, "first": path, "prev": maybe, "next": maybe},
+            "required": ["self"],
+        },
         "Collection": {"type": "object", "properties": {"links": {"$ref": REF.format(name="Links")}}},
         "Relationship": {
-            "type": "object", "required": ["data"],
-            "properties": {"data": {"anyOf": [_mention(), {"type": "array", "items": _mention()}]}, "links": {"$ref": REF.format(name="Links")}},
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "data": {"anyOf": [_mention(), {"type": "array", "items": _mention()}]},
+                "links": {"$ref": REF.format(name="Links")},
+            },
         },
-        "Errors": {"type": "object", "required": ["errors"], "properties": {"errors": {"type": "array", "minItems": 1, "items": error}}},
-        "Event": _event(), "EventPage": _list({"$ref": REF.format(name="Event")}),
-        "DecisionDocument": loose, "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
-        "Explanation": _explanation(), "CriteriaDocument": _document({"type": "object"}),
-    }  # fmt: skip
+        "Errors": {
+            "type": "object",
+            "required": ["errors"],
+            "properties": {"errors": {"type": "array", "minItems": 1, "items": error}},
+        },
+        "Event": _event(),
+        "EventPage": _list({"$ref": REF.format(name="Event")}),
+        "DecisionDocument": loose,
+        "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
+        "Explanation": _explanation(),
+        "CriteriaDocument": _document({"type": "object"}),
+    }
 
 
 def _mention() -> Json:
-    return {"type": "object", "required": ["type", "id"], "properties": {"type": {"type": "string"}, "id": {"type": "string"}}}
+    return {
+        "type": "object",
+        "required": ["type", "id"],
+        "properties": {"type": {"type": "string"}, "id": {"type": "string"}},
+    }
 
 
 def _explanation() -> Json:
     attributes: Json = {
-        "type": "object", "required": ["sentences"], "properties": {"sentences": {"type": "array", "items": {"type": "string"}}},
-    }  # fmt: skip
-    return _document({
-        "type": "object", "required": ["type", "id", "attributes"],
-        "properties": {"type": {"const": "explanation"}, "id": {"type": "string"}, "attributes": attributes},
-    })  # fmt: skip
+        "type": "object",
+        "required": ["sentences"],
+        "properties": {"sentences": {"type": "array", "items": {"type": "string"}}},
+    }
+    return _document(
+        {
+            "type": "object",
+            "required": ["type", "id", "attributes"],
+            "properties": {"type": {"const": "explanation"}, "id": {"type": "string"}, "attributes": attributes},
+        }
+    )
 
 
 def _event() -> Json:
     text: Json = {"type": "string"}
     needed = ("specversion", "id", "source", "type", "subject", "time", "partitionkey", "sequence", "data")
     return {
-        "type": "object", "description": "CloudEvents 1.0. It tells where to look: load the record and decide.",
+        "type": "object",
+        "description": "CloudEvents 1.0. It tells where to look: load the record and decide.",
         "required": list(needed),
         "properties": {
-            "specversion": {"const": "1.0"}, "id": text, "source": text, "type": text, "subject": text, "time": TIME,
-            "datacontenttype": text, "dataschema": text, "partitionkey": text, "sequence": text, "traceparent": text,
-            "publishedat": TIME, "data": {"type": "object", "required": ["id", "name", "org", "data", "changes", "client"]},
+            "specversion": {"const": "1.0"},
+            "id": text,
+            "source": text,
+            "type": text,
+            "subject": text,
+            "time": TIME,
+            "datacontenttype": text,
+            "dataschema": text,
+            "partitionkey": text,
+            "sequence": text,
+            "traceparent": text,
+            "publishedat": TIME,
+            "data": {"type": "object", "required": ["id", "name", "org", "data", "changes", "client"]},
         },
-    }  # fmt: skip
+    }
 
 
 def all_problems() -> list[type[Problem]]:
@@ -368,5 +467,3 @@ def all_problems() -> list[type[Problem]]:
 def codes() -> list[str]:
     """Every code of an error."""
     return sorted({p().code for p in all_problems()})
-
-

@@ -63,8 +63,15 @@ async def listed(call: Call) -> Answer:
     return await _cut(call, await views.settings_of_teams(call.world, call.org))
 
 
-@get("/v1/routing/users/current/settings", "listOwnRoutingSettings", tag="settings", roles=roles.SETTINGS_READ, kind=RoutingSettings,
-     answers="many", query=Pages)  # fmt: skip
+@get(
+    "/v1/routing/users/current/settings",
+    "listOwnRoutingSettings",
+    tag="settings",
+    roles=roles.SETTINGS_READ,
+    kind=RoutingSettings,
+    answers="many",
+    query=Pages,
+)
 async def own(call: Call) -> Answer:
     """List the routing settings of the caller's teams."""
     return await _cut(call, await views.settings_of_teams(call.world, call.org, call.key.user or ""))
@@ -88,17 +95,25 @@ async def read(call: Call) -> Answer:
     return call.show(found)
 
 
-@put(f"{PATH}/{{id:str}}", "updateRoutingSettings", tag="settings", roles=roles.SETTINGS_UPDATE, body=TeamSettings,
-     kind=RoutingSettings, example={"enabled": True, "workItemCapacity": 3})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateRoutingSettings",
+    tag="settings",
+    roles=roles.SETTINGS_UPDATE,
+    body=TeamSettings,
+    kind=RoutingSettings,
+    example={"enabled": True, "workItemCapacity": 3},
+)
 async def change(call: Call) -> Answer:
-    """Set how a team routes, by the team's id; the first PUT makes the settings, live sessions take a change at once."""
+    """Set how a team routes, by the team's id; the first PUT makes the settings; live sessions take it at once."""
     id = call.id()
     fields: dict[str, Any] = fields_of(call.body, RoutingSettings)
     precondition = call.precondition(RoutingSettings, id)
     return await call.act(
         lambda beside: service.put_routing_settings(call.world, call.by, id, fields, precondition, beside=beside),
-        RoutingSettings, id=id,
-    )  # fmt: skip
+        RoutingSettings,
+        id=id,
+    )
 
 
 @get(ORG_PATH, "getOrgSettings", tag="settings", roles=roles.SETTINGS_READ, kind=OrgSettings, own=True)
@@ -107,8 +122,16 @@ async def read_org(call: Call) -> Answer:
     return call.show(await call.one(OrgSettings, call.org))
 
 
-@put(ORG_PATH, "updateOrgSettings", tag="settings", roles=roles.SETTINGS_UPDATE, body=OrgWide, kind=OrgSettings, own=True,
-     example={"acceptTimeoutSeconds": 30})  # fmt: skip
+@put(
+    ORG_PATH,
+    "updateOrgSettings",
+    tag="settings",
+    roles=roles.SETTINGS_UPDATE,
+    body=OrgWide,
+    kind=OrgSettings,
+    own=True,
+    example={"acceptTimeoutSeconds": 30},
+)
 async def change_org(call: Call) -> Answer:
     """Set how routing behaves in this org."""
     fields = fields_of(call.body, OrgSettings)

@@ -54,8 +54,11 @@ def page_links(path: str, w: Window, *, more: bool) -> dict[str, Any]:
         return f"{path}?page={page}&pageSize={w.size}"
 
     return {
-        "self": to(w.page), "first": to(1), "prev": to(w.page - 1) if w.page > 1 else None, "next": to(w.page + 1) if more else None,
-    }  # fmt: skip
+        "self": to(w.page),
+        "first": to(1),
+        "prev": to(w.page - 1) if w.page > 1 else None,
+        "next": to(w.page + 1) if more else None,
+    }
 
 
 Find = Callable[[int, int], Awaitable[Sequence[Record]]]

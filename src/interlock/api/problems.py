@@ -108,9 +108,14 @@ def error_object(problem: Problem, trace: str) -> Json:
     """One problem as a JSON:API error object that is also the reference's (`code`, `message`, `meta`)."""
     detail = problem.detail or problem.title
     out: Json = {
-        "id": trace, "status": str(problem.STATUS), "code": problem.code, "title": problem.title, "detail": detail,
-        "message": detail, "links": {"type": DOCS + problem.code.lower().replace("_", "-")},
-    }  # fmt: skip
+        "id": trace,
+        "status": str(problem.STATUS),
+        "code": problem.code,
+        "title": problem.title,
+        "detail": detail,
+        "message": detail,
+        "links": {"type": DOCS + problem.code.lower().replace("_", "-")},
+    }
     source = _source(problem)
     if source:
         out["source"] = source

@@ -15,7 +15,7 @@ from interlock.api.document import rows
 from interlock.api.operation import delete, get, post, put
 from interlock.api.pages import whole
 from interlock.api.shapes import Base, Free, Id, Name, QueueRef, Rev, SeenRevs, Text, fields_of
-from interlock.domain import rule
+from interlock.domain.criteria import described_criteria
 from interlock.domain.errors import NotFound, TooMany
 from interlock.domain.rule import QueueRule
 from interlock.service import queues as service
@@ -92,8 +92,10 @@ def _fields(call: Call) -> dict[str, Any]:
 
 
 _EXAMPLE = {
-    "name": "Chats", "criteria": {"and": [{"conversation_channel": {"operator": "equals", "value": "chat"}}]}, "queueKey": "orders",
-}  # fmt: skip
+    "name": "Chats",
+    "criteria": {"and": [{"conversation_channel": {"operator": "equals", "value": "chat"}}]},
+    "queueKey": "orders",
+}
 
 
 @get(
@@ -105,16 +107,34 @@ async def listed(call: Call) -> Answer:
     return whole(call, [r for r in found if call.query.enabled in (None, r.enabled)])
 
 
-@post(PATH, "createQueueRule", tag="queue rules", roles=roles.QUEUE_RULE_CREATE, body=RuleNew, kind=QueueRule, errors=(TooMany,),
-      example=_EXAMPLE)  # fmt: skip
+@post(
+    PATH,
+    "createQueueRule",
+    tag="queue rules",
+    roles=roles.QUEUE_RULE_CREATE,
+    body=RuleNew,
+    kind=QueueRule,
+    errors=(TooMany,),
+    example=_EXAMPLE,
+)
 async def create(call: Call) -> Answer:
     """Add a rule at the end."""
     fields = _fields(call)
     return await call.act(lambda beside: service.create_rule(call.world, call.by, fields, beside=beside), QueueRule)
 
 
-@put(f"{PATH}/order", "orderQueueRules", tag="queue rules", roles=roles.QUEUE_RULE_UPDATE, body=RuleOrder, kind=QueueRule,
-     answers="many", guard="no", idempotency="no", example={"rules": []})  # fmt: skip
+@put(
+    f"{PATH}/order",
+    "orderQueueRules",
+    tag="queue rules",
+    roles=roles.QUEUE_RULE_UPDATE,
+    body=RuleOrder,
+    kind=QueueRule,
+    answers="many",
+    guard="no",
+    idempotency="no",
+    example={"rules": []},
+)
 async def order(call: Call) -> Answer:
     """Give the rules a new order, naming each once."""
     await service.order_rules(call.world, call.by, call.body.rules, beside=lambda _: ())
@@ -134,8 +154,15 @@ async def read(call: Call) -> Answer:
     return call.show(await _rule(call))
 
 
-@put(f"{PATH}/{{id:str}}", "updateQueueRule", tag="queue rules", roles=roles.QUEUE_RULE_UPDATE, body=RuleChange, kind=QueueRule,
-     example={"enabled": False})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateQueueRule",
+    tag="queue rules",
+    roles=roles.QUEUE_RULE_UPDATE,
+    body=RuleChange,
+    kind=QueueRule,
+    example={"enabled": False},
+)
 async def change(call: Call) -> Answer:
     """Change a rule; its place stays."""
     id, fields = (await _rule(call)).id, _fields(call)
@@ -147,8 +174,15 @@ async def change(call: Call) -> Answer:
     )
 
 
-@delete(f"{PATH}/{{id:str}}", "deleteQueueRule", tag="queue rules", roles=roles.QUEUE_RULE_DELETE, kind=QueueRule, query=Seen,
-        guard="optional")  # fmt: skip
+@delete(
+    f"{PATH}/{{id:str}}",
+    "deleteQueueRule",
+    tag="queue rules",
+    roles=roles.QUEUE_RULE_DELETE,
+    kind=QueueRule,
+    query=Seen,
+    guard="optional",
+)
 async def remove(call: Call) -> Answer:
     """Delete a rule; what it decided can still be explained."""
     id = (await _rule(call)).id
@@ -170,9 +204,12 @@ async def remove(call: Call) -> Answer:
 )
 async def criteria(call: Call) -> Answer:
     """Read which fields a rule may test, and how."""
-    described = getattr(rule, "described_criteria", None)
-    fields: Any = described() if described else {}
-    data = {"type": "queue-rule-criteria", "id": "criteria", "attributes": {"fields": fields}, "relationships": {}}
+    data = {
+        "type": "queue-rule-criteria",
+        "id": "criteria",
+        "attributes": {"fields": described_criteria()},
+        "relationships": {},
+    }
     return Answer(200, _one(data, call.path))
 
 

@@ -87,8 +87,15 @@ async def listed(call: Call) -> Answer:
     return await paged(call, cut)
 
 
-@post(PATH, "createQueue", tag="queues", roles=roles.QUEUE_CREATE, body=QueueNew, kind=Queue,
-      example={"name": "Orders", "key": "orders", "itemSize": 1, "priority": 2})  # fmt: skip
+@post(
+    PATH,
+    "createQueue",
+    tag="queues",
+    roles=roles.QUEUE_CREATE,
+    body=QueueNew,
+    kind=Queue,
+    example={"name": "Parcels", "key": "parcels", "itemSize": 1, "priority": 2},
+)
 async def create(call: Call) -> Answer:
     """Add a queue."""
     fields: dict[str, Any] = fields_of(call.body, Queue)
@@ -104,8 +111,15 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(Queue, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateQueue", tag="queues", roles=roles.QUEUE_UPDATE, body=QueueChange, kind=Queue,
-     example={"description": "What was ordered, and where it is"})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateQueue",
+    tag="queues",
+    roles=roles.QUEUE_UPDATE,
+    body=QueueChange,
+    kind=Queue,
+    example={"description": "What was ordered, and where it is"},
+)
 async def change(call: Call) -> Answer:
     """Change a queue."""
     id, fields = call.id(), fields_of(call.body, Queue)
@@ -114,12 +128,20 @@ async def change(call: Call) -> Answer:
         lambda beside: records.update(
             call.world, call.by, Queue, id, fields, precondition, beside=beside, check=service.check_queue
         ),
-        Queue, id=id,
-    )  # fmt: skip
+        Queue,
+        id=id,
+    )
 
 
-@get(f"{PATH}/{{id:str}}/work-items", "listQueueWorkItems", tag="queues", roles=roles.ITEM_READ, kind=WorkItem, answers="many",
-     query=ItemPages)  # fmt: skip
+@get(
+    f"{PATH}/{{id:str}}/work-items",
+    "listQueueWorkItems",
+    tag="queues",
+    roles=roles.ITEM_READ,
+    kind=WorkItem,
+    answers="many",
+    query=ItemPages,
+)
 async def items(call: Call) -> Answer:
     """List the items in a queue, in routing order."""
     q: ItemPages = call.query
@@ -132,8 +154,14 @@ async def items(call: Call) -> Answer:
     )
 
 
-@get(f"{PATH}/{{id:str}}/work-items/next", "getNextWorkItem", tag="queues", roles=roles.QUEUE_READ, kind=WorkItem,
-     errors=(NoWaitingItem,))  # fmt: skip
+@get(
+    f"{PATH}/{{id:str}}/work-items/next",
+    "getNextWorkItem",
+    tag="queues",
+    roles=roles.QUEUE_READ,
+    kind=WorkItem,
+    errors=(NoWaitingItem,),
+)
 async def following(call: Call) -> Answer:
     """Read the item that would be offered next. It reserves nothing."""
     id = (await call.one(Queue, call.id())).id

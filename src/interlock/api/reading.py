@@ -20,10 +20,27 @@ from interlock.domain.record import Record
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-SERVER_SET = frozenset({
-    "id", "type", "org", "ctx", "coupled", "unitRev", "isSync", "persist", "client", "sourceType", "sourceId", "createdAt",
-    "updatedAt", "modifiedAt", "createdBy", "modifiedBy", "actor",
-})  # fmt: skip
+SERVER_SET = frozenset(
+    {
+        "id",
+        "type",
+        "org",
+        "ctx",
+        "coupled",
+        "unitRev",
+        "isSync",
+        "persist",
+        "client",
+        "sourceType",
+        "sourceId",
+        "createdAt",
+        "updatedAt",
+        "modifiedAt",
+        "createdBy",
+        "modifiedBy",
+        "actor",
+    }
+)
 DEPTH_MAX = 64
 _QUOTED = re.compile(r"`([^`]+)`")
 
@@ -151,8 +168,15 @@ def _wrong(members: tuple[Any, ...], value: Any, pointer: str, message: str) -> 
     return Malformed(f"{_QUOTED.sub(_word, said)}.", pointer=pointer + inside)
 
 
-_WORDS = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "object": "an object",
-          "array": "a list", "null": "null"}  # fmt: skip
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "float": "a number",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
 
 
 def _word(quoted: re.Match[str]) -> str:
@@ -179,7 +203,7 @@ def shallow(value: Any, depth: int = 0) -> bool:
 
 
 class QueryString:
-    """How the query strings of one operation are read. `strict`: unknown parameters are an error (never on the reference's own)."""
+    """How query strings are read. `strict`: unknown parameters are an error (never on the reference's operations)."""
 
     def __init__(self, type: type[msgspec.Struct], *, strict: bool) -> None:
         self.type = type

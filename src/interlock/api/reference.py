@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from interlock.api.openapi import all_problems
+from interlock.domain.errors import Problem
 
 Json = dict[str, Any]
 
@@ -18,7 +19,8 @@ code,pre{font:13px/1.45 ui-monospace,monospace}
 pre{overflow:auto;padding:.6rem;border:1px solid #8885;border-radius:.3rem}
 h3 code{font-size:1em}
 .m{display:inline-block;min-width:3.6rem;font-weight:600}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8883}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8883}
 nav ul{columns:3 14rem;padding-left:1rem}
 details{margin:.4rem 0}summary{cursor:pointer}
 """
@@ -29,16 +31,19 @@ def page(document: Json) -> bytes:
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            operation = _resolved(operation, document["components"]["responses"])
-            groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
+            whole = _resolved(operation, document["components"]["responses"])
+            groups.setdefault(operation["tags"][0], []).append(_operation(path, method, whole))
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">',
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>Interlock API</title><style>{_STYLE}</style></head><body>",
-        "<h1>Interlock API</h1><p>Flat JSON in, <a href='https://jsonapi.org/format/1.1/'>JSON:API</a> documents out. "
-        "The same in full for programs: <a href='/openapi.json'>/openapi.json</a>.</p>", "<nav><ul>",
+        "<h1>Interlock API</h1>",
+        "<p>Flat JSON in, <a href='https://jsonapi.org/format/1.1/'>JSON:API</a> documents out.</p>",
+        "<p>The same in full for programs: <a href='/openapi.json'>/openapi.json</a>.</p>",
+        "<nav><ul>",
         *(f"<li><a href='#{_anchor(tag)}'>{escape(tag)}</a></li>" for tag in groups),
         "<li><a href='#errors'>errors</a></li></ul></nav>",
-    ]  # fmt: skip
+    ]
     for tag, told in groups.items():
         parts += [f"<h2 id='{_anchor(tag)}'>{escape(tag)}</h2>", *told]
     parts += [_errors(), "</body></html>"]
@@ -67,14 +72,18 @@ def _operation(path: str, method: str, operation: Json) -> str:
         out.append(f"<details><summary>Parameters</summary><table>{rows}</table></details>")
     if "requestBody" in operation:
         out.append(_body(next(iter(operation["requestBody"]["content"].values()))))
-    rows = "".join(f"<tr><td>{code}</td><td>{escape(r['description'])}</td></tr>" for code, r in operation["responses"].items())
+    rows = "".join(
+        f"<tr><td>{code}</td><td>{escape(r['description'])}</td></tr>" for code, r in operation["responses"].items()
+    )
     return "".join([*out, f"<details><summary>Answers</summary><table>{rows}</table></details>"])
 
 
 def _parameter(p: Json) -> str:
     need = "needed" if p["required"] else ""
     about = p.get("description", "") or _said(p["schema"])
-    return f"<tr><td><code>{escape(p['name'])}</code></td><td>{p['in']}</td><td>{need}</td><td>{escape(about)}</td></tr>"
+    return (
+        f"<tr><td><code>{escape(p['name'])}</code></td><td>{p['in']}</td><td>{need}</td><td>{escape(about)}</td></tr>"
+    )
 
 
 def _said(schema: Json) -> str:
@@ -91,8 +100,10 @@ def _body(media: Json) -> str:
 
 
 def _errors() -> str:
-    rows = "".join(
-        f"<tr id='error-{p().code.lower().replace('_', '-')}'><td>{p.STATUS}</td><td><code>{p().code}</code></td><td>{escape(p().title)}</td></tr>"
-        for p in all_problems()
-    )
+    rows = "".join(_error(p()) for p in all_problems())
     return f"<h2 id='errors'>Errors</h2><table><tr><th>status</th><th>code</th><th>meaning</th></tr>{rows}</table>"
+
+
+def _error(p: Problem) -> str:
+    anchor = p.code.lower().replace("_", "-")
+    return f"<tr id='error-{anchor}'><td>{p.STATUS}</td><td><code>{p.code}</code></td><td>{escape(p.title)}</td></tr>"

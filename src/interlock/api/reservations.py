@@ -101,33 +101,67 @@ async def _seen(call: Call, id: str) -> int | None:
     return call.basis_of(Conversation.TYPE, offer.conversation)
 
 
-@post(f"{PATH}/{{id:str}}/accept", "acceptReservation", tag="reservations", roles=ANSWER, body=Answering, kind=Reservation, own=True,
-      status=200, errors=(*LATE, StaleBasis), example={})  # fmt: skip
+@post(
+    f"{PATH}/{{id:str}}/accept",
+    "acceptReservation",
+    tag="reservations",
+    roles=ANSWER,
+    body=Answering,
+    kind=Reservation,
+    own=True,
+    status=200,
+    errors=(*LATE, StaleBasis),
+    example={},
+)
 async def accept(call: Call) -> Answer:
     """Take what was offered. The item is in `included`; one's own answer again is the same answer."""
     id, user = call.id(), _answerer(call)
     seen = await _seen(call, id)
     return await call.act(
-        lambda beside: service.accept(call.world, call.by, id, user, beside=beside, conversation_rev=seen), Reservation, id=id,
+        lambda beside: service.accept(call.world, call.by, id, user, beside=beside, conversation_rev=seen),
+        Reservation,
+        id=id,
         show=_with_item,
-    )  # fmt: skip
+    )
 
 
-@post(f"{PATH}/{{id:str}}/reject", "rejectReservation", tag="reservations", roles=ANSWER, body=Declining, kind=Reservation, own=True,
-      status=200, errors=LATE, example={"reasonCode": 2, "reason": "not my language"})  # fmt: skip
+@post(
+    f"{PATH}/{{id:str}}/reject",
+    "rejectReservation",
+    tag="reservations",
+    roles=ANSWER,
+    body=Declining,
+    kind=Reservation,
+    own=True,
+    status=200,
+    errors=LATE,
+    example={"reasonCode": 2, "reason": "not my language"},
+)
 async def reject(call: Call) -> Answer:
     """Say no: the item keeps its place and goes to the next agent."""
     id, user, body = call.id(), _answerer(call), call.body
     reason = body.reason if body.reason is not UNSET else ""
     code = body.reason_code if body.reason_code is not UNSET else None
     return await call.act(
-        lambda beside: service.reject(call.world, call.by, id, user, reason=reason, code=code, beside=beside), Reservation, id=id,
+        lambda beside: service.reject(call.world, call.by, id, user, reason=reason, code=code, beside=beside),
+        Reservation,
+        id=id,
         show=_with_item,
-    )  # fmt: skip
+    )
 
 
-@post(f"{PATH}/{{id:str}}/extend", "extendReservation", tag="reservations", roles=ANSWER, body=Answering, kind=Reservation, own=True,
-      status=200, errors=LATE, example={})  # fmt: skip
+@post(
+    f"{PATH}/{{id:str}}/extend",
+    "extendReservation",
+    tag="reservations",
+    roles=ANSWER,
+    body=Answering,
+    kind=Reservation,
+    own=True,
+    status=200,
+    errors=LATE,
+    example={},
+)
 async def extend(call: Call) -> Answer:
     """Ask for more time, once."""
     id, user = call.id(), _answerer(call)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from interlock.api.call import Seen
+from interlock.domain.errors import Malformed
 from interlock.domain.record import Record
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -77,8 +78,11 @@ class CapacityIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 def ms(at: datetime) -> int:
-    """Milliseconds since 1970."""
-    return (at - _EPOCH) // _MS
+    """Milliseconds since 1970; raises for a time before."""
+    since = (at - _EPOCH) // _MS
+    if since < 0:
+        raise Malformed(f"{at.isoformat()} lies before 1970.")
+    return since
 
 
 _GUARDS = frozenset({"rev", "basis"})

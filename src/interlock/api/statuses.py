@@ -45,8 +45,15 @@ async def listed(call: Call) -> Answer:
     return await paged(call, lambda offset, limit: views.listing(call.world, call.org, Status, offset, limit))
 
 
-@post(PATH, "createStatus", tag="statuses", roles=roles.STATUS_CREATE, body=StatusNew, kind=Status,
-      example={"name": "Lunch", "statusType": "unavailable"})  # fmt: skip
+@post(
+    PATH,
+    "createStatus",
+    tag="statuses",
+    roles=roles.STATUS_CREATE,
+    body=StatusNew,
+    kind=Status,
+    example={"name": "Lunch", "statusType": "unavailable"},
+)
 async def create(call: Call) -> Answer:
     """Add a status."""
     fields = fields_of(call.body, Status)
@@ -59,8 +66,15 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(Status, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateStatus", tag="statuses", roles=roles.STATUS_UPDATE, body=StatusChange, kind=Status,
-     example={"description": "Back at two"})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateStatus",
+    tag="statuses",
+    roles=roles.STATUS_UPDATE,
+    body=StatusChange,
+    kind=Status,
+    example={"description": "Back at two"},
+)
 async def change(call: Call) -> Answer:
     """Change a status."""
     id, fields = call.id(), fields_of(call.body, Status)

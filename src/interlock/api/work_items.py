@@ -111,14 +111,28 @@ async def listed(call: Call) -> Answer:
     return await paged(
         call,
         lambda offset, limit: views.listing(
-            call.world, call.org, WorkItem, offset, limit, states=tuple(sorted(statuses(q.status))), by_id=True,
+            call.world,
+            call.org,
+            WorkItem,
+            offset,
+            limit,
+            states=tuple(sorted(statuses(q.status))),
+            by_id=True,
             descending=q.sort == "desc",
         ),
-    )  # fmt: skip
+    )
 
 
-@post(PATH, "createWorkItem", tag="work items", roles=roles.ITEM_CREATE, body=ItemNew, kind=WorkItem, errors=(StaleBasis,),
-      example={"resource": {"type": "conversation", "id": "69a551900000000000000c01"}})  # fmt: skip
+@post(
+    PATH,
+    "createWorkItem",
+    tag="work items",
+    roles=roles.ITEM_CREATE,
+    body=ItemNew,
+    kind=WorkItem,
+    errors=(StaleBasis,),
+    example={"resource": {"type": "conversation", "id": "69a551900000000000000c01"}},
+)
 async def create(call: Call) -> Answer:
     """Make the item of a conversation: 201, or 200 with the open one that it has already."""
     body: ItemNew = call.body
@@ -136,9 +150,25 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(WorkItem, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateWorkItem", tag="work items", roles=roles.ITEM_UPDATE, body=ItemChange, kind=WorkItem, guard="required",
-     errors=(InvalidTransition, InvalidCombination, OfferTaken, OfferExpired, StaleBasis, TooHeavy, PreconditionRequired),
-     example={"rev": 1, "status": "completed"})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateWorkItem",
+    tag="work items",
+    roles=roles.ITEM_UPDATE,
+    body=ItemChange,
+    kind=WorkItem,
+    guard="required",
+    errors=(
+        InvalidTransition,
+        InvalidCombination,
+        OfferTaken,
+        OfferExpired,
+        StaleBasis,
+        TooHeavy,
+        PreconditionRequired,
+    ),
+    example={"rev": 1, "status": "completed"},
+)
 async def change(call: Call) -> Answer:
     """Change the state of an item: the body's wanted facts are reached in one step, or refused whole."""
     id, body = call.id(), call.body
@@ -157,14 +187,16 @@ def order_of(body: ItemChange) -> Order:
     queue, external = _queue(body.queue)
     routed = body.routed if body.routed is not UNSET else Routed()
     return Order(
-        queue=queue, external=external, assigned_to=body.assigned_to,
+        queue=queue,
+        external=external,
+        assigned_to=body.assigned_to,
         routed_to=routed.to if routed.to is not UNSET else None,
         rejected_by=routed.rejected_by if routed.rejected_by is not UNSET else None,
         timedout=routed.timedout is True,
         accepted_by=body.accepted.by if body.accepted is not UNSET else None,
         status=body.status if body.status is not UNSET else None,
         paused=body.paused if body.paused is not UNSET else None,
-    )  # fmt: skip
+    )
 
 
 def _queue(given: QueueRef | EnterQueue | UnsetType | None) -> tuple[str | UnsetType | None, bool]:
@@ -185,8 +217,15 @@ async def _seen(call: Call, body: ItemChange, id: str) -> int | None:
     return call.basis_of(Conversation.TYPE, item.resource)
 
 
-@get("/v1/routing/conversations/{id:str}/work-items", "listConversationWorkItems", tag="work items", roles=roles.ITEM_READ,
-     kind=WorkItem, answers="many", query=ItemPages)  # fmt: skip
+@get(
+    "/v1/routing/conversations/{id:str}/work-items",
+    "listConversationWorkItems",
+    tag="work items",
+    roles=roles.ITEM_READ,
+    kind=WorkItem,
+    answers="many",
+    query=ItemPages,
+)
 async def of_conversation(call: Call) -> Answer:
     """List the items of a conversation, newest first."""
     id = (await call.one(Conversation, call.id())).id
@@ -202,16 +241,30 @@ class PassPages(Pages, frozen=True, kw_only=True):
     """Which queue passes."""
 
 
-@get(f"{PATH}/{{id:str}}/revisions", "listWorkItemRevisions", tag="work items", roles=roles.ITEM_READ, kind=QueuePass,
-     answers="many", query=PassPages, own=True)  # fmt: skip
+@get(
+    f"{PATH}/{{id:str}}/revisions",
+    "listWorkItemRevisions",
+    tag="work items",
+    roles=roles.ITEM_READ,
+    kind=QueuePass,
+    answers="many",
+    query=PassPages,
+    own=True,
+)
 async def passes(call: Call) -> Answer:
     """List the queue passes of an item, first one first."""
     id = (await call.one(WorkItem, call.id())).id
     return await paged(call, lambda offset, limit: views.passes(call.world, call.org, id, offset, limit))
 
 
-@get("/v1/routing/work-item-revisions/{id:str}", "getWorkItemRevision", tag="work items", roles=roles.ITEM_READ, kind=QueuePass,
-     own=True)  # fmt: skip
+@get(
+    "/v1/routing/work-item-revisions/{id:str}",
+    "getWorkItemRevision",
+    tag="work items",
+    roles=roles.ITEM_READ,
+    kind=QueuePass,
+    own=True,
+)
 async def one_pass(call: Call) -> Answer:
     """Read a queue pass."""
     return call.show(await call.one(QueuePass, call.id()))

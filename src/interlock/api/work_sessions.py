@@ -108,8 +108,15 @@ async def listed(call: Call) -> Answer:
     return await _cut(call, found)
 
 
-@get(f"{PATH}/current", "getCurrentWorkSession", tag="work sessions", roles=roles.SESSION_READ, kind=WorkSession, query=ByType,
-     errors=(NoLiveSession,))  # fmt: skip
+@get(
+    f"{PATH}/current",
+    "getCurrentWorkSession",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkSession,
+    query=ByType,
+    errors=(NoLiveSession,),
+)
 async def current(call: Call) -> Answer:
     """Read the caller's live session."""
     session = await live_session(call, _user(call))
@@ -118,8 +125,16 @@ async def current(call: Call) -> Answer:
     return call.show(session)
 
 
-@put(f"{PATH}/current", "updateCurrentWorkSession", tag="work sessions", roles=(*roles.SESSION_UPDATE, "org.user"), body=SayStatus,
-     kind=WorkSession, guard="no", example={"status": "68f0a0000000000000000501"})  # fmt: skip
+@put(
+    f"{PATH}/current",
+    "updateCurrentWorkSession",
+    tag="work sessions",
+    roles=(*roles.SESSION_UPDATE, "org.user"),
+    body=SayStatus,
+    kind=WorkSession,
+    guard="no",
+    example={"status": "68f0a0000000000000000501"},
+)
 async def say(call: Call) -> Answer:
     """Say what you are: the first routable status signs in, an offline one signs out."""
     body: SayStatus = call.body
@@ -129,15 +144,29 @@ async def say(call: Call) -> Answer:
     )
 
 
-@get(f"{PATH}/current/work-items", "listCurrentWorkItems", tag="work sessions", roles=roles.SESSION_READ, kind=WorkItem,
-     answers="many", errors=(NoLiveSession,))  # fmt: skip
+@get(
+    f"{PATH}/current/work-items",
+    "listCurrentWorkItems",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkItem,
+    answers="many",
+    errors=(NoLiveSession,),
+)
 async def current_items(call: Call) -> Answer:
     """List what the caller carries or is offered."""
     return whole(call, await views.items_of_session(call.world, await live_session(call, _user(call))))
 
 
-@get(f"{PATH}/current/reservations", "listCurrentReservations", tag="work sessions", roles=roles.SESSION_READ, kind=Reservation,
-     answers="many", own=True)  # fmt: skip
+@get(
+    f"{PATH}/current/reservations",
+    "listCurrentReservations",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=Reservation,
+    answers="many",
+    own=True,
+)
 async def current_offers(call: Call) -> Answer:
     """List the offers that wait for the caller's answer."""
     return whole(call, await views.reservations(call.world, call.org, _user(call), ("pending",), 0, 100))
@@ -149,8 +178,15 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(WorkSession, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateWorkSession", tag="work sessions", roles=roles.SESSION_UPDATE, body=ChangeSession,
-     kind=WorkSession, example={"status": "68f0a0000000000000000501"})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateWorkSession",
+    tag="work sessions",
+    roles=roles.SESSION_UPDATE,
+    body=ChangeSession,
+    kind=WorkSession,
+    example={"status": "68f0a0000000000000000501"},
+)
 async def change(call: Call) -> Answer:
     """Change somebody's status."""
     id, body = call.id(), call.body
@@ -162,23 +198,43 @@ async def change(call: Call) -> Answer:
     )
 
 
-@get(f"{PATH}/{{id:str}}/work-items", "listSessionWorkItems", tag="work sessions", roles=roles.SESSION_READ, kind=WorkItem,
-     answers="many")  # fmt: skip
+@get(
+    f"{PATH}/{{id:str}}/work-items",
+    "listSessionWorkItems",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkItem,
+    answers="many",
+)
 async def items(call: Call) -> Answer:
     """List what a session carries."""
     return whole(call, await views.items_of_session(call.world, await call.one(WorkSession, call.id())))
 
 
-@get("/v1/routing/users/{id:str}/work-sessions", "listUserWorkSessions", tag="work sessions", roles=roles.SESSION_READ,
-     kind=WorkSession, answers="many", query=OfUser)  # fmt: skip
+@get(
+    "/v1/routing/users/{id:str}/work-sessions",
+    "listUserWorkSessions",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkSession,
+    answers="many",
+    query=OfUser,
+)
 async def of_user(call: Call) -> Answer:
     """List the sessions of a user, newest first."""
     user = await call.one(User, call.id())
     return await _cut(call, await views.sessions(call.world, call.org, user.id, None, call.query.status_type))
 
 
-@get("/v1/routing/users/{id:str}/work-sessions/current", "getUserWorkSession", tag="work sessions", roles=roles.SESSION_READ,
-     kind=WorkSession, query=ByType, errors=(NoLiveSession,))  # fmt: skip
+@get(
+    "/v1/routing/users/{id:str}/work-sessions/current",
+    "getUserWorkSession",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkSession,
+    query=ByType,
+    errors=(NoLiveSession,),
+)
 async def of_user_now(call: Call) -> Answer:
     """Read the live session of a user."""
     session = await live_session(call, (await call.one(User, call.id())).id)
@@ -187,8 +243,15 @@ async def of_user_now(call: Call) -> Answer:
     return call.show(session)
 
 
-@get("/v1/routing/queues/{id:str}/work-sessions", "listQueueWorkSessions", tag="work sessions", roles=roles.SESSION_READ,
-     kind=WorkSession, answers="many", query=OfQueue)  # fmt: skip
+@get(
+    "/v1/routing/queues/{id:str}/work-sessions",
+    "listQueueWorkSessions",
+    tag="work sessions",
+    roles=roles.SESSION_READ,
+    kind=WorkSession,
+    answers="many",
+    query=OfQueue,
+)
 async def of_queue(call: Call) -> Answer:
     """List the live sessions that serve a queue."""
     queue = await call.one(Queue, call.id())
@@ -197,6 +260,4 @@ async def of_queue(call: Call) -> Answer:
     return await _cut(call, found)
 
 
-OPERATIONS = (
-    listed, current, say, current_items, current_offers, read, change, items, of_user, of_user_now, of_queue,
-)  # fmt: skip
+OPERATIONS = (listed, current, say, current_items, current_offers, read, change, items, of_user, of_user_now, of_queue)

@@ -98,16 +98,26 @@ async def read(call: Call) -> Answer:
     return call.show(await call.one(Workflow, call.id()))
 
 
-@put(f"{PATH}/{{id:str}}", "updateWorkflow", tag="workflows", roles=roles.WORKFLOW_ADMIN, body=WorkflowChange, kind=Workflow,
-     example={"enabled": False})  # fmt: skip
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateWorkflow",
+    tag="workflows",
+    roles=roles.WORKFLOW_ADMIN,
+    body=WorkflowChange,
+    kind=Workflow,
+    example={"enabled": False},
+)
 async def change(call: Call) -> Answer:
     """Change a workflow."""
     id, fields = call.id(), _fields(call)
     precondition = call.precondition(Workflow, id)
     return await call.act(
-        lambda beside: records.update(call.world, call.by, Workflow, id, fields, precondition, beside=beside, check=_check),
-        Workflow, id=id,
-    )  # fmt: skip
+        lambda beside: records.update(
+            call.world, call.by, Workflow, id, fields, precondition, beside=beside, check=_check
+        ),
+        Workflow,
+        id=id,
+    )
 
 
 OPERATIONS = (create, listed, read, change)

@@ -49,11 +49,18 @@ def inner_body(row: Row, change: ChangeSet, n: int, *, prefix: str = PREFIX) -> 
     """The body that the incident's events have, with the author, what they had seen, the decision and its cause."""
     by, why = row.by, row.why
     body: Json = {
-        "id": event_id(row.id, n), "name": name_of(change, prefix), "org": row.org, "partition": row.org,
-        "data": resource(snapshot_of(change)), "createdAt": iso(row.at), "changes": changes_of(change),
+        "id": event_id(row.id, n),
+        "name": name_of(change, prefix),
+        "org": row.org,
+        "partition": row.org,
+        "data": resource(snapshot_of(change)),
+        "createdAt": iso(row.at),
+        "changes": changes_of(change),
         "routingReasons": [{"action": r.action, "code": r.code, "meta": r.meta} for r in why.reasons],
-        "client": by.client, "isSync": why.is_sync, "persist": True,
-    }  # fmt: skip
+        "client": by.client,
+        "isSync": why.is_sync,
+        "persist": True,
+    }
     if by.source is not None:
         body |= {"sourceType": by.source.type, "sourceId": by.source.id}
     body |= {
@@ -77,10 +84,17 @@ def cloud_event(row: Row, change: ChangeSet, n: int, *, published_at: int, prefi
     """The event of one change set."""
     name, at = name_of(change, prefix), traceparent(row, n)
     event: Json = {
-        "specversion": "1.0", "id": event_id(row.id, n), "source": f"/v1/orgs/{row.org}", "type": f"{name}.{VERSION}",
-        "subject": f"{change.type}/{change.id}", "time": iso(row.at), "datacontenttype": "application/json",
-        "dataschema": SHAPE, "partitionkey": row.partition, "sequence": f"{row.position:018d}",
-    }  # fmt: skip
+        "specversion": "1.0",
+        "id": event_id(row.id, n),
+        "source": f"/v1/orgs/{row.org}",
+        "type": f"{name}.{VERSION}",
+        "subject": f"{change.type}/{change.id}",
+        "time": iso(row.at),
+        "datacontenttype": "application/json",
+        "dataschema": SHAPE,
+        "partitionkey": row.partition,
+        "sequence": f"{row.position:018d}",
+    }
     if at:
         event["traceparent"] = at
     return event | {"publishedat": iso(published_at), "data": inner_body(row, change, n, prefix=prefix)}
@@ -105,25 +119,47 @@ def decision_resource(row: Row) -> Json:
     """A row of the log as the decision that it is: why, on what basis, what was tried, who won against whom."""
     why, by = row.why, row.by
     told: Json = {
-        "at": iso(row.at), "position": row.position, "partition": row.partition, "direction": why.direction, "kind": why.kind,
-        "reason": why.reason, "record": _ref(why.record), "revBefore": why.rev_before, "revAfter": why.rev_after,
-        "guard": why.guard, "rule": _basis(why.rule) if why.rule else None,
+        "at": iso(row.at),
+        "position": row.position,
+        "partition": row.partition,
+        "direction": why.direction,
+        "kind": why.kind,
+        "reason": why.reason,
+        "record": _ref(why.record),
+        "revBefore": why.rev_before,
+        "revAfter": why.rev_after,
+        "guard": why.guard,
+        "rule": _basis(why.rule) if why.rule else None,
         "tried": [{"rule": t.rule, "rev": t.rev, "failed": t.failed} for t in why.tried],
-        "basis": [_basis(b) for b in row.basis], "peer": _basis(why.peer) if why.peer else None,
-        "meant": why.meant, "written": why.written,
-        "candidates": [msgspec.to_builtins(c) | {"eligible": c.eligible} for c in why.candidates], "counts": why.counts,
-        "strategy": why.strategy, "settings": [_basis(b) for b in why.settings],
-        "winner": party_of(why.winner) if why.winner else None, "losers": [party_of(p) for p in why.losers],
-        "policy": why.policy, "reasons": [{"action": r.action, "code": r.code, "meta": r.meta} for r in why.reasons],
-        "isSync": why.is_sync, "unconditional": why.unconditional, "client": by.client, "trace": by.trace, "cause": by.cause,
-        "actor": _actor(by.actor), "source": _ref(by.source),
+        "basis": [_basis(b) for b in row.basis],
+        "peer": _basis(why.peer) if why.peer else None,
+        "meant": why.meant,
+        "written": why.written,
+        "candidates": [msgspec.to_builtins(c) | {"eligible": c.eligible} for c in why.candidates],
+        "counts": why.counts,
+        "strategy": why.strategy,
+        "settings": [_basis(b) for b in why.settings],
+        "winner": party_of(why.winner) if why.winner else None,
+        "losers": [party_of(p) for p in why.losers],
+        "policy": why.policy,
+        "reasons": [{"action": r.action, "code": r.code, "meta": r.meta} for r in why.reasons],
+        "isSync": why.is_sync,
+        "unconditional": why.unconditional,
+        "client": by.client,
+        "trace": by.trace,
+        "cause": by.cause,
+        "actor": _actor(by.actor),
+        "source": _ref(by.source),
         "changes": [{"type": c.type, "id": c.id, "revBefore": c.before_rev, "rev": c.rev} for c in row.changes],
         "updatedAt": iso(row.at),
-    }  # fmt: skip
+    }
     return {
-        "type": "decision", "id": row.id, "attributes": {k: v for k, v in told.items() if v is not None}, "relationships": {},
+        "type": "decision",
+        "id": row.id,
+        "attributes": {k: v for k, v in told.items() if v is not None},
+        "relationships": {},
         "links": {"self": f"/v1/routing/decisions/{row.id}?position={row.position}"},
-    }  # fmt: skip
+    }
 
 
 def _ref(ref: Ref | None) -> Json | None:
@@ -144,9 +180,13 @@ def _basis(basis: Basis) -> Json:
 def party_of(party: Party) -> Json:
     """One side of a conflict."""
     return {
-        "value": party.value, "actor": _actor(party.actor), "record": _ref(party.record), "rev": party.rev, "dot": list(party.dot),
+        "value": party.value,
+        "actor": _actor(party.actor),
+        "record": _ref(party.record),
+        "rev": party.rev,
+        "dot": list(party.dot),
         "seen": [list(d) for d in party.seen],
-    }  # fmt: skip
+    }
 
 
 def encode(value: Any) -> bytes:

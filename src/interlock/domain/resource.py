@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, cast, get_args
 
 import msgspec
 
@@ -32,7 +32,7 @@ COLLECTIONS: dict[str, dict[str, str]] = {"conversation": {"messages": "/message
 
 @lru_cache(4096)
 def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def iso(ms: int) -> str:
@@ -90,11 +90,10 @@ def plan_of(kind: type[Record]) -> Plan:
 
 
 def _has_struct(annotation: Any) -> bool:
+    """Whether values of this type are, or hold, structs."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return True
-    return (get_origin(annotation) is not None and any(_has_struct(a) for a in get_args(annotation))) or any(
-        _has_struct(a) for a in getattr(annotation, "__args__", ())
-    )
+    return any(_has_struct(a) for a in get_args(annotation))
 
 
 def inner(value: Any) -> Any:
@@ -104,10 +103,10 @@ def inner(value: Any) -> Any:
         found = ((name, getattr(value, field)) for name, field in pairs)
         return {INNER_NAMES.get(n, n): iso(v) if n.endswith("At") else inner(v) for n, v in found if v is not None}
     if isinstance(value, dict):
-        known: dict[Any, Any] = value
+        known = cast("dict[str, Any]", value)
         return {n: inner(v) for n, v in known.items()}
     if isinstance(value, list | tuple):
-        return [inner(v) for v in value]
+        return [inner(v) for v in cast("list[Any]", value)]
     return value
 
 
@@ -157,9 +156,11 @@ def resource(record: Record) -> Json:
     """The whole record in its outward form."""
     plan = plan_of(type(record))
     out: Json = {
-        "id": record.id, "type": plan.type, "attributes": attributes_of(record, plan),
+        "id": record.id,
+        "type": plan.type,
+        "attributes": attributes_of(record, plan),
         "relationships": relationships_of(record, plan),
-    }  # fmt: skip
+    }
     at = self_of(plan.type, record.id)
     if at:
         out["links"] = {"self": at}

@@ -83,9 +83,14 @@ async def of_conversation(world: World, c: Conversation) -> Json:
     if not sentences:
         sentences = [f"It is {c.status}; nobody has it and it waits for nobody."]
     return {
-        "sentences": sentences, "status": c.status, "rev": c.rev, "assignment": assignment, "waiting": waiting, "syncs": syncs,
+        "sentences": sentences,
+        "status": c.status,
+        "rev": c.rev,
+        "assignment": assignment,
+        "waiting": waiting,
+        "syncs": syncs,
         "workItem": item.id if item else None,
-    }  # fmt: skip
+    }
 
 
 async def of_item(world: World, item: WorkItem) -> Json:
@@ -97,10 +102,13 @@ async def of_item(world: World, item: WorkItem) -> Json:
     assignment = await _of_unit(names, item.coupled.outcome.winner, item.coupled.outcome.losers, rows)
     sentences = [*(assignment or {}).get("sentences", []), *(waiting or {}).get("sentences", [])]
     return {
-        "sentences": sentences or [f"It is {item.status}."], "status": item.status, "rev": item.rev,
+        "sentences": sentences or [f"It is {item.status}."],
+        "status": item.status,
+        "rev": item.rev,
         "conversation": {"id": item.resource, "rev": found.rev if found else None, "revTakenIn": item.resource_rev},
-        "assignment": assignment, "waiting": waiting,
-    }  # fmt: skip
+        "assignment": assignment,
+        "waiting": waiting,
+    }
 
 
 async def of_queue(world: World, queue: Queue) -> Json:
@@ -147,14 +155,21 @@ async def _of_unit(
     said += [_won(names, winner, loser) for loser in losers]
     said += _chosen(names, candidates, offer or row)
     return {
-        "sentences": said, "actor": _who(winner.actor), "record": _ref(winner.record), "rev": winner.rev, "at": iso(winner.at),
-        "value": _value(winner.value), "decision": row.id if row else None,
+        "sentences": said,
+        "actor": _who(winner.actor),
+        "record": _ref(winner.record),
+        "rev": winner.rev,
+        "at": iso(winner.at),
+        "value": _value(winner.value),
+        "decision": row.id if row else None,
         "basis": decision_resource(row)["attributes"]["basis"] if row else [],
-        "offer": offer.id if offer else None, "candidates": [_candidate(c) for c in candidates],
+        "offer": offer.id if offer else None,
+        "candidates": [_candidate(c) for c in candidates],
         "losers": [
-            {"actor": _who(x.actor), "record": _ref(x.record), "rev": x.rev, "at": iso(x.at), "value": _value(x.value)} for x in losers
+            {"actor": _who(x.actor), "record": _ref(x.record), "rev": x.rev, "at": iso(x.at), "value": _value(x.value)}
+            for x in losers
         ],
-    }  # fmt: skip
+    }
 
 
 async def _learn(
@@ -228,11 +243,18 @@ def _means(names: Names, value: Unit) -> str:
 
 
 REASONS = {
-    "NOT_SIGNED_IN": "not signed in", "TEAM_DISABLED": "team not enabled for routing", "QUEUE_NOT_SERVED": "does not serve this queue",
-    "STATUS_NOT_AVAILABLE": "not available", "OFFER_PENDING": "has another offer to answer", "TOO_HEAVY": "the item weighs more than they may carry",
-    "AT_CAPACITY": "at capacity", "AT_CHANNEL_LIMIT": "at the limit of this channel", "AT_PRIORITY_LIMIT": "at the limit of this priority",
-    "DECLINED_BEFORE": "declined before", "RANKED_LOWER": "could take it, but came later in the order",
-}  # fmt: skip
+    "NOT_SIGNED_IN": "not signed in",
+    "TEAM_DISABLED": "team not enabled for routing",
+    "QUEUE_NOT_SERVED": "does not serve this queue",
+    "STATUS_NOT_AVAILABLE": "not available",
+    "OFFER_PENDING": "has another offer to answer",
+    "TOO_HEAVY": "the item weighs more than they may carry",
+    "AT_CAPACITY": "at capacity",
+    "AT_CHANNEL_LIMIT": "at the limit of this channel",
+    "AT_PRIORITY_LIMIT": "at the limit of this priority",
+    "DECLINED_BEFORE": "declined before",
+    "RANKED_LOWER": "could take it, but came later in the order",
+}
 
 
 def _chosen(names: Names, candidates: Sequence[Candidate], row: Row | None) -> list[str]:
@@ -267,9 +289,13 @@ async def _waiting(world: World, names: Names, item: WorkItem, *, ahead: int | N
     because = _because(item, queue, choice)
     facts = _facts(names, item, p, queue, choice, sessions, offer, world.clock.now(), ahead or 0)
     return {
-        "because": because, "sentences": facts, "counts": choice.counts, "ahead": ahead or 0,
-        "since": iso(p.entered_queue_at) if p.entered_queue_at else None, "candidates": [_candidate(c) for c in choice.candidates],
-    }  # fmt: skip
+        "because": because,
+        "sentences": facts,
+        "counts": choice.counts,
+        "ahead": ahead or 0,
+        "since": iso(p.entered_queue_at) if p.entered_queue_at else None,
+        "candidates": [_candidate(c) for c in choice.candidates],
+    }
 
 
 def _because(item: WorkItem, queue: Queue | None, choice: routing.Choice) -> str:
@@ -352,8 +378,24 @@ def _about_agents(
 def _sync(row: Row, names: Names) -> Json:
     """One sync decision: the revs it rested on, the peer rev it read, what it came to, and that in a sentence."""
     told = decision_resource(row)["attributes"]
-    kept = ("at", "direction", "kind", "reason", "record", "revBefore", "revAfter", "guard", "peer", "basis", "written", "winner",
-            "losers", "trace", "cause", "position")  # fmt: skip
+    kept = (
+        "at",
+        "direction",
+        "kind",
+        "reason",
+        "record",
+        "revBefore",
+        "revAfter",
+        "guard",
+        "peer",
+        "basis",
+        "written",
+        "winner",
+        "losers",
+        "trace",
+        "cause",
+        "position",
+    )
     return {"decision": row.id, "sentence": _of_sync(row, names), **{k: told[k] for k in kept if k in told}}
 
 
@@ -367,7 +409,7 @@ def _of_sync(row: Row, names: Names) -> str:
             return f"{head} read {peer} beside {mine} and wrote rev {why.rev_after}: {_written(why.written)}."
         case "conflict":
             sides = f"{_side(why.winner, names)} went before {', '.join(_side(x, names) for x in why.losers)}"
-            return f"{head} read {peer} beside {mine}: two decisions that had not seen each other; {sides}. Wrote rev {why.rev_after}."
+            return f"{head} read {peer} beside {mine}: neither had seen the other; {sides}. Wrote rev {why.rev_after}."
         case _:
             return f"{head} read {peer} beside {mine} and wrote nothing: {why.reason or why.kind}."
 
@@ -377,7 +419,7 @@ def _side(party: Party | None, names: Names) -> str:
 
 
 def _written(written: Json) -> str:
-    users = written.get("assignedUsers") or []
+    users: list[str] = written.get("assignedUsers") or []
     return f"{written.get('status', 'changed')}" + (
         f", with {len(users)} user{'s' if len(users) != 1 else ''}" if users else ""
     )
