@@ -31,7 +31,8 @@ async def write(store: Store, first: int, last: int) -> None:
 
 async def received(bus: Bus, consumer: str, limit: int = 10) -> list[int]:
     """The positions of the next batch, acknowledged."""
-    batch = await bus.receive(consumer, limit)
+    async with asyncio.timeout(30):
+        batch = await bus.receive(consumer, limit)
     await bus.acknowledge(batch)
     return [r.position for r in batch.rows]
 
@@ -207,12 +208,14 @@ async def test_writes_of_another_process_are_found_and_keep_their_place(engine: 
         ours.listen(quiet.announce)
     await write(ours, 5, 5)
     assert await received(quiet, "b", 5) == [1, 2, 3, 4, 5]
+    assert await received(quiet, "c", 4) == [1, 2, 3, 4]
     await write(theirs, 6, 6)
     task = await begun(received(quiet, "b"))
     await write(ours, 7, 7)
     if theirs is not ours:
         async with asyncio.timeout(10):
             assert await task == [6, 7], "nobody is led past what the ring lacks"
+            assert await received(quiet, "c") == [5, 6, 7]
     task.cancel()
 
 

@@ -246,6 +246,7 @@ async def test_out_of_step_finds_pairs_that_differ_and_the_live_without_an_item(
         talk("c8", ann, deleted=True), item("w8", resource="c8", coupled=ben, updated_at=10, status="assigned"),
         talk("c2", ann, org=B),
         item("w9", resource="gone", coupled=ann, updated_at=10, status="assigned"),
+        talk("cb", over), item("wb", resource="cb", coupled=over, updated_at=10, status="assigned"),
         talk("ca", over), item("wa", resource="ca", coupled=ben, updated_at=10, status="completed"),
     )  # fmt: skip
     assert await out_of_step(store) == ["c2", "c3", "c5", "c6", "c8"]

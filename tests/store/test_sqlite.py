@@ -64,12 +64,12 @@ async def test_a_full_line_refuses_at_once(tmp_path: Path, disk: Disk) -> None:
     hold = await held(disk, store)
     tasks = await lined_up(store, "i1", "i2", urgent=False)
     with pytest.raises(Busy):
-        await store.commit(commit_of(birth(conversation("i3")), urgent=False))
+        await asyncio.wait_for(store.commit(commit_of(birth(conversation("i3")), urgent=False)), 30)
     tasks += await lined_up(store, "u1", "u2", urgent=True)
     assert store.waiting == 4
     for urgent in (True, False):
         with pytest.raises(Busy):
-            await store.commit(commit_of(birth(conversation("u3")), urgent=urgent))
+            await asyncio.wait_for(store.commit(commit_of(birth(conversation("u3")), urgent=urgent)), 30)
     hold.release()
     await asyncio.gather(*tasks)
     assert await store.last_position() == 5
@@ -237,7 +237,12 @@ async def test_two_processes_cannot_both_win(tmp_path: Path) -> None:
     await two.close()
 
 
-async def test_the_cache_never_hides_what_another_process_wrote(tmp_path: Path) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+async def test_the_cache_never_hides_what_another_process_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    if not watched:
+        monkeypatch.setattr("interlock.store.watch._mapped", lambda _path: None)
     one, two = opened(tmp_path), opened(tmp_path)
     c = conversation("c1", name="0")
     await put(one, c)
@@ -355,10 +360,10 @@ async def test_an_idle_store_checkpoints(tmp_path: Path, disk: Disk, monkeypatch
     monkeypatch.setattr("interlock.store.sqlite.CHECKPOINT_AFTER", 3)
     monkeypatch.setattr("interlock.store.sqlite.IDLE_S", 0.001)
     store = opened(tmp_path, disk)
-    synced = threading.Event()
-    disk.before_sync = lambda file: synced.set() if file == "s.db" else None
+    copied = threading.Event()
+    disk.failing = lambda what, file: copied.set() if (what, file) == ("write", "s.db") else None
     await put(store, *(conversation(f"c{n}") for n in range(4)))
-    assert await asyncio.get_running_loop().run_in_executor(None, synced.wait, 30)
+    assert await asyncio.get_running_loop().run_in_executor(None, copied.wait, 30)
     await store.close()
 
 
