@@ -25,6 +25,8 @@ from interlock.service import figures
 
 PAGE = 400
 REFRESH_S = 0.25
+LATE = "I10"
+"""The invariant that only says how long a copy took."""
 REST_S, REST_MAX_S = 0.5, 20.0
 """How long the log must be silent to count as at rest, and how long that is waited for."""
 
@@ -202,7 +204,11 @@ def _summary(house: House, story: Story, options: Options, told: dict[str, Any])
 
 
 def _because(story: Story, broken: dict[str, int], told: dict[str, Any]) -> str:
-    """Why the story did not go as it should; empty if it did."""
+    """Why the story did not go as it should; empty if it did.
+
+    A late copy (I10) is told in the figures and fails nothing: how fast a busy machine is, is no question of right.
+    """
+    broken = {number: times for number, times in broken.items() if number != LATE}
     reasons = (
         (story.ledger.lost > 0, f"{story.ledger.lost} assignments were lost"),
         (bool(broken), f"invariants were broken: {broken}"),
