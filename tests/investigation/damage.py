@@ -24,7 +24,8 @@ LIST_FIELDS = (
     "skills",
 )
 SINGLE_FIELDS = (
-    "subject", "preview", "hours", "address", "series", "progress", "language", "subStatus", "categories", "memo", "score", "members", "labels"
+    "subject", "preview", "hours", "address", "series", "progress", "language", "subStatus", "categories", "memo",
+    "score", "members", "labels",
 )  # fmt: skip
 TEXTS = (
     "",
@@ -49,11 +50,12 @@ def hexes(random: Random) -> str:
 class Events:
     """Events of one system: which of its fields are lists is drawn once, as a system has one schema."""
 
-    def __init__(self, random: Random, *, brackets_in_text: bool = False) -> None:
+    def __init__(self, random: Random, *, brackets_in_text: bool = False, plain: bool = False) -> None:
         self.random = random
         self.lists = random.sample(LIST_FIELDS, random.randint(2, 6))
         self.singles = random.sample(SINGLE_FIELDS, random.randint(2, 7))
         self.texts = (*TEXTS, "[urgent]", "a]b") if brackets_in_text else TEXTS
+        self.texts = tuple(t for t in self.texts if t.isascii()) if plain else self.texts
         self.rev = 1
 
     def value(self) -> Any:

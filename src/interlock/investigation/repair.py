@@ -76,6 +76,8 @@ class Block:
     def _missing(self) -> dict[str, int]:
         if self.target is None or self.declared is None:
             return {}
+        if self.tree.text.isascii():
+            return dict.fromkeys(_MEASURES, self.declared - length_of(self.target, len))
         return {name: self.declared - length_of(self.target, measure) for name, measure in _MEASURES.items()}
 
     @property

@@ -7,6 +7,7 @@ A field is known by its place, the same in a resource and in the changes beside 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Literal
 
 from interlock.investigation.tolerant import Node, Path
@@ -14,10 +15,10 @@ from interlock.investigation.tolerant import Node, Path
 Likelihood = Literal["list", "likely", "plural", "open", "never"]
 
 KNOWN_LISTS = frozenset({
-    "assignedUsers", "assignedTeams", "tags", "suggestedTags", "predictions", "suggestedShortcuts", "sentByTeams", "answers",
-    "createdByTeams", "roleGroupVersions", "routingReasons", "channels", "basis", "losers", "candidates",
+    "assignedUsers", "assignedTeams", "tags", "suggestedTags", "predictions", "suggestedShortcuts", "sentByTeams",
+    "answers", "createdByTeams", "roleGroupVersions", "routingReasons", "channels", "basis", "losers", "candidates",
 })  # fmt: skip
-"""Lists by the published schema of conversations, work items and their events. What merely sounds like one is a guess."""
+"""Lists by the published schema of conversations, work items and their events. Others are guesses."""
 
 _NEVER = frozenset({
     "id", "type", "op", "rev", "name", "org", "partition", "client", "version", "status", "createdAt",
@@ -107,6 +108,7 @@ class Schema:
         return "plural" if plural and node.path[-1:] != ("links",) else "open"
 
 
+@lru_cache(65_536)
 def place_of(path: Path) -> str:
     """The field that a path leads to, wherever it stands."""
     names = [p for p in path if isinstance(p, str)]

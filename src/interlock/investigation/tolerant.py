@@ -127,6 +127,9 @@ class _Parser:
     def _space(self, path: Path) -> str:
         """Goes to the next token and tells its first character, empty at the end."""
         here = self.at
+        first = self.text[here : here + 1]
+        if first > " " and first < "\x7f":
+            return first
         self.at = _SPACE.match(self.text, here).end()  # type: ignore[union-attr]
         odd = _ODD_SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
         if odd > self.at:
