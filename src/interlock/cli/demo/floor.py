@@ -84,13 +84,14 @@ async def hire(client: Client, key: str, name: str, team: str) -> Seat:
 
 def _workflow(user: str) -> dict[str, Any]:
     """The first message of a key account goes to their own agent: decided while the rules are placing the item."""
-    conditions = [{"field": "conversation_tags", "operator": "contains", "value": SPECIAL_TAG}]
+    tagged = {"op": "contains", "values": ["/#steps.1.attributes.tags", SPECIAL_TAG]}
+    first = {"op": "eq", "values": ["/#steps.1.attributes.messageCount", 1]}
     return {
         "name": "Key accounts to Ana",
         "trigger": {
             "id": "first-message",
             "eventName": "interlock.conversation.update",
-            "transitions": [{"target": "assign", "conditions": conditions}],
+            "transitions": [{"target": "assign", "condition": {"op": "and", "values": [tagged, first]}}],
         },
         "steps": [{"id": "assign", "action": "interlock.conversation.update", "params": {"assignedUsers": [user]}}],
     }
