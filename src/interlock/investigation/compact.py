@@ -66,6 +66,9 @@ FURTHER = 512
 LISTED = 1024
 """It is a sync by the flag `isSync` itself, so that an audit is owed for it."""
 
+STATES_POLICY = 2048
+"""An audit of a log that states its policy, so that both sides are known to have a word for "done"."""
+
 NOT_SHOWN = "\x00"
 UNCHANGED = "\x01"
 INPUT_SHIFT = 44
@@ -190,6 +193,7 @@ def _audit(a: Audit) -> Row:
     patch = {words.word_of(name): value for name, value in a.patch.items()}
     odd = bool(a.winner_class or a.loser_classes) or a.grade == "C" or a.guard is None or bool(a.basis)
     flags = (ODD if odd else 0) | (REFUSAL if a.outcome in REFUSED else 0) | (ITEMISED if a.item is not None else 0)
+    flags |= STATES_POLICY if a.policy is not None else 0
     guard = _or_none(a.guard)
     said = (text_of(w, patch.get(w, UNSET)) for w in UNIT)
     return (

@@ -36,6 +36,7 @@ from interlock.investigation.compact import (
     REV,
     SIDE,
     SKEWED,
+    STATES_POLICY,
     STATUS_AT,
     STATUS_BEFORE,
     SYNC,
@@ -352,7 +353,8 @@ class _Pair:
         if state in FINAL or self.end - max(*map(_time, a), *map(_time, b)) < self.limits.rest_ms:
             return ""
         if status in FINAL:
-            return "R13" if any(x[STATUS_AT] in FINAL for x in b) else ""
+            known = any(x[STATUS_AT] in FINAL for x in b) or any(r[FLAGS] & STATES_POLICY for r in self.audits)
+            return "R13" if known else ""
         users, owner = _last(a, USERS_AT), _last(b, USERS_AT)
         if owner == NOT_SHOWN and state in WAITING:
             owner = ""

@@ -34,7 +34,8 @@ def org_mismatch(c: Chronicle) -> Iterator[Finding]:
         named = orgs.get((audit.record.type, audit.record.id))
         if named is not None and audit.record.org and audit.record.org != named.record.org:
             facts = {"orgs": [named.record.org, audit.record.org], "where": "audit"}
-            yield about("R27", audit, proofs=(named,), facts=facts)
+            rev = None if audit.guard is None else audit.guard + 1
+            yield about("R27", audit, rev=rev, proofs=(named,), facts=facts)
 
 
 def _own_chain(c: Chronicle, o: Observation) -> bool:

@@ -13,6 +13,9 @@ from interlock.investigation.detectors.reading import Read, is_settled, later_in
 from interlock.investigation.finding import Certainty, Finding, Lost, SeenBasis
 from interlock.investigation.history import Chronicle, Version
 
+CLOCKS_MS = 1_000
+"""Two hosts' clocks are not held to be nearer than this where only they tell the order."""
+
 
 def stale_overwrite(c: Chronicle) -> Iterator[Finding]:
     """A derived write D on X at n changed f, decided from a version of the peer whose mark of X is b; an intent I on X
@@ -56,13 +59,18 @@ def _judge(c: Chronicle, d: Version, word: str, before: Any, after: Any) -> Iter
 
 def _certainty(c: Chronicle, d: Version, i: Version, read: Read) -> Certainty:
     """How sure it is that the version that was read had not seen the intent."""
-    fresh = [v for v in read.peer.versions if v.rev > read.rev and _mark(v, i) >= i.rev]
     if read.hidden and not (read.said and _a_later_one_is_blind(read, i)):
         return "possible"
     if read.said:
         return "proven"
-    near = [v for v in fresh if v.at is not None and d.at is not None and v.at <= d.at + c.limits.skew_ms]
-    return "inferred" if near or any(was_before(c, v, d) for v in fresh) else "proven"
+    slack = 0 if c.in_order else max(c.limits.skew_ms, CLOCKS_MS)
+    fresh = [v for v in read.peer.versions if v.rev > read.rev and _mark(v, i) >= i.rev]
+    return "inferred" if any(_within(v, d, slack) for v in fresh) else "proven"
+
+
+def _within(v: Version, d: Version, ms: int) -> bool:
+    """Whether a version may have been there before the write, if clocks are off by so much."""
+    return v.at is None or d.at is None or v.at <= d.at + ms
 
 
 def _mark(v: Version, i: Version) -> int:
