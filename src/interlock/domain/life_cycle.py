@@ -73,19 +73,20 @@ def enter(
     """Into a queue. The same queue again changes nothing but is recorded as the wish it is."""
     item = case.item
     permit("enter", item.status, pointer="/queue")
-    target = case.queues.get(queue)
-    if not external and (target is None or target.archived):
-        raise InvalidValue(f"There is no open queue {queue}.", pointer="/queue")
-    if (
-        target
-        and target.restrict_transfers_by_users
-        and moment.by.actor.cls == "person"
-        and moment.by.actor.type == "user"
-    ):
-        raise Refused(f"Agents may not transfer into {target.name}.", pointer="/queue")
+    _may_enter(case, Queued(queue, external), moment)
     left = "transferred" if item.status in ("queued", "routed") else "dequeued"
     manner = msgspec.structs.replace(manner, left=left)
     return _wish(case, Queued(queue, external), moment, manner, (reason,), why)
+
+
+def _may_enter(case: Case, wanted: Queued, moment: Moment) -> None:
+    """Raises unless this queue is there and open, and whoever asks may transfer into it."""
+    target = None if wanted.external else case.queues.get(wanted.queue)
+    if not wanted.external and (target is None or target.archived):
+        raise InvalidValue(f"There is no open queue {wanted.queue}.", pointer="/queue")
+    by = moment.by.actor
+    if target and target.restrict_transfers_by_users and by.cls == "person" and by.type == "user":
+        raise Refused(f"Agents may not transfer into {target.name}.", pointer="/queue")
 
 
 def leave(case: Case, moment: Moment, manner: Manner) -> Decision:
@@ -102,18 +103,24 @@ def assign(
     manner: Manner,
     *,
     keep_queue: bool = True,
+    context: Queued | None = None,
     reasons: tuple[Reason, ...] = (),
 ) -> Decision:
-    """Straight to somebody, signed in or not, over the limit if need be. The queue stays as context unless cleared."""
+    """Straight to somebody, signed in or not, over the limit if need be. The queue stays as context unless cleared.
+
+    `context`: another queue to stand there, where the item goes if it is un-assigned; no pass is opened for it now.
+    """
     item = case.item
     permit("assign", item.status, pointer="/assignedTo")
+    if context is not None:
+        _may_enter(case, context, moment)
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
-    value = Assigned(users, queue if keep_queue else None, external and keep_queue)
+    if context is not None or not keep_queue:
+        queue, external = (context.queue, context.external) if context else (None, False)
+    value = Assigned(users, queue, external)
     if item.status in ("queued", "routed"):
-        reasons = (
-            *reasons,
-            Reason("DEQUEUE_WORK_ITEM", "ASSIGNED_DIRECTLY", {"queue": item.queue, "pass": item.pass_}),
-        )
+        meta = {"queue": item.queue, "pass": item.pass_}
+        reasons = (*reasons, Reason("DEQUEUE_WORK_ITEM", "ASSIGNED_DIRECTLY", meta))
     return _wish(case, value, moment, manner, reasons)
 
 
@@ -135,20 +142,26 @@ def unassign(
         return _wish(case, item.coupled.outcome.value, moment, manner, ())
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
     value: Unit = Queued(queue, external) if queue else NOTHING
-    manner = msgspec.structs.replace(manner, left="requeued", fresh_pass=bool(queue))
+    manner = msgspec.structs.replace(manner, left="requeued")
     reasons = (Reason("QUEUE_WORK_ITEM", code, {"queue": queue}),) if queue else ()
     return _wish(case, value, moment, manner, reasons)
 
 
-def complete(case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_COMPLETED") -> Decision:
-    """The end. Whoever had it is named in what stays."""
+def complete(
+    case: Case, moment: Moment, manner: Manner, *, code: str = "ITEM_COMPLETED", nobody: bool = False
+) -> Decision:
+    """The end. Whoever had it is named in what stays, unless `nobody` is to be."""
     item = case.item
     cell = permit("complete", item.status, pointer="/status")
     _, users, queue, external = unit.shape(item.coupled.outcome.value)
+    if nobody and users:
+        permit("un-assign", item.status, pointer="/assignedTo")
     if not cell.next:
         return noop(case, moment, "already completed")
     manner = msgspec.structs.replace(manner, left="completed")
-    return _wish(case, Done(users, queue, external), moment, manner, (Reason("COMPLETE_WORK_ITEM", code),))
+    return _wish(
+        case, Done(() if nobody else users, queue, external), moment, manner, (Reason("COMPLETE_WORK_ITEM", code),)
+    )
 
 
 def wrap_up(case: Case, moment: Moment, manner: Manner, *, resume: bool = False) -> Decision:

@@ -40,7 +40,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 
     left        why the queue pass ended          answer   how the pending offer ended, if it did
     rule        the queue rule that chose         reason   words and code kept with the ended offer
-    fresh_pass  enter the same queue anew         seen     the conversation rev taken in
+    seen        the conversation rev taken in
     """
 
     left: LeftBecause = "dequeued"
@@ -49,7 +49,6 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     reason_code: int | None = None
     rule: str | None = None
     accepted_by: str | None = None
-    fresh_pass: bool = False
     seen: int | None = None
 
 
@@ -95,7 +94,7 @@ def settle(case: Case, coupled: Coupled, moment: Moment, manner: Manner) -> tupl
     paused = coupled.is_paused and new[0] != "done"
     if coupled != item.coupled:
         d.item |= {"coupled": coupled, "unit_rev": item.rev + 1}
-    moves = old[0] != new[0] or old[2:] != new[2:] or manner.fresh_pass
+    moves = old[0] != new[0] or old[2:] != new[2:]
     _end_offer(d, manner, gone=new[0] != "queued" or moves or paused)
     if old[0] == "queued" and (new[0] != "queued" or moves):
         _leave_queue(d, manner)
@@ -233,12 +232,13 @@ def _pausing(d: _Draft, paused: bool) -> None:
 
 
 def _hand_in(d: _Draft, last: str | None) -> None:
-    """Completed: nobody carries it any more. Who had it stays named, if the wish that completed it names anybody."""
+    """Completed: nobody carries it any more. Who is named as the last to have had it has handled it."""
     item = d.case.item
-    session = d.sessions.get(item.assigned_to or "")
-    if session is not None and item.is_open:
-        freed = agent.release(session, item.id)
-        d.sessions[session.user] = freed.with_(handled_item_count=freed.handled_item_count + 1)
+    if item.assigned_to in d.sessions:
+        d.sessions[item.assigned_to] = agent.release(d.sessions[item.assigned_to], item.id)
+    if last in d.sessions:
+        session = d.sessions[last]
+        d.sessions[last] = session.with_(handled_item_count=session.handled_item_count + 1)
     if item.over_capacity:
         d.item["over_capacity"] = False
     if last != item.assigned_to:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlock.domain import life_cycle, rule
 from interlock.domain import order as orders
+from interlock.domain.agent import Status
 from interlock.domain.assignment import Actor, unseen
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
@@ -179,7 +180,8 @@ async def command(
         await _exist(reading, order)
         case = await case_of(reading, w, users=order.users(), queues=order.queues())
         settings = await settings_of(reading)
-        return orders.carry_out(case, order, reading.moment, settings=settings, seen=seen)
+        silent = await reading.maybe(Status, settings.timeout_status) if order.timedout else None
+        return orders.carry_out(case, order, reading.moment, settings=settings, seen=seen, silent=silent)
 
     return await transact(world, by, decide, beside=beside)
 
