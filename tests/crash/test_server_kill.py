@@ -34,9 +34,9 @@ async def _lives(db: Path, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
                 floor = await set_up(Client(session, server.url, KEY))
             work = asyncio.create_task(Load(session, server.url, floor, told, seed + n).run())
             done, _ = await asyncio.wait({work}, timeout=rng.randint(*LIFE_MS) / 1000)
-            assert not done, "the load ended before the server was killed"
             await server.kill()
             await work
+            assert not done, "the load ended before the server was killed"
     assert floor is not None
     return told, floor
 
@@ -101,11 +101,14 @@ async def _run(db: Path, kills: int, seed: int) -> None:
     told, _ = await _lives(db, kills, seed)
     assert told.revs, "nothing was ever acknowledged: the test would prove nothing"
     server = await Server.start(db)
-    async with http() as session:
-        admin = Client(session, server.url, KEY)
-        await _settle(server, admin)
-        await _nothing_stuck(admin, told)
-    assert await server.stop() == 0
+    try:
+        async with http() as session:
+            admin = Client(session, server.url, KEY)
+            await _settle(server, admin)
+            await _nothing_stuck(admin, told)
+    finally:
+        code = await server.stop()
+    assert code == 0
     await _check(db, told)
 
 
