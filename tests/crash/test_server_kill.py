@@ -15,6 +15,7 @@ from interlock.investigation.ledger import Ledger
 from interlock.runtime.clock import SystemClock
 from interlock.service.reactions import ROLES
 from interlock.store.opening import open_store
+from interlock.store.sqlite import SqliteStore
 
 LIFE_MS = (40, 500)
 """How long a server lives under load before it is killed: from before its first answer to some hundred commits."""
@@ -57,6 +58,7 @@ async def _settle(server: Server, admin: Client) -> None:
 async def _check(db: Path, told: Acknowledged) -> None:
     """Everything against the store's own file, opened once more without any server."""
     store = open_store(f"sqlite:///{db}", SystemClock())
+    assert isinstance(store, SqliteStore)
     try:
         rows = await store.changes(0, 10_000_000)
         seen = {(c.type, c.id, c.rev): c for row in rows for c in row.changes}
