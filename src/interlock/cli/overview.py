@@ -22,6 +22,12 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "interlock.cli.explain:explain",
         "Why this assignment, this sync, this wait: by the id of a conversation, work item, queue or decision.",
     ),
+    (
+        "prove",
+        "interlock.cli.prove:prove",
+        "Explore every interleaving of the sync on the production code, and show that known faults are found.",
+    ),
+    ("replay", "interlock.cli.replay:replay", "Play a counterexample again, step by step, or under another policy."),
     ("doctor", "interlock.cli.doctor:doctor", "Check a server or a store; each failed check comes with its fix."),
     ("openapi", "interlock.cli.openapi:openapi", "The description of the HTTP API, as OpenAPI 3.1."),
     (

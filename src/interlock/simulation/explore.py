@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from interlock.simulation.scheduler import Choice, Run
+from interlock.simulation.scheduler import Choice
 from interlock.simulation.verdicts import Broken
 from interlock.simulation.world import Step
 
@@ -57,11 +57,12 @@ class Scene(Protocol):
 
 
 class Found(msgspec.Struct):
-    """A run that broke something: the choices that lead there, what broke, and under which crash, if any."""
+    """A run that broke something: the choices that lead there, what broke, under which crash, and what was shared."""
 
     schedule: list[Choice]
     broken: list[Broken]
     crash: tuple[str, int, bool] | None = None
+    shared: list[list[str]] = []
 
 
 class Report(msgspec.Struct):
@@ -359,47 +360,41 @@ def _by_rank(chance: random.Random, changes: int) -> Callable[[list[Choice]], Ch
     return pick
 
 
-def follow(scene: Scene, wanted: Sequence[Choice], *, until: int | None = None) -> tuple[Any, list[Choice]]:
-    """Take these choices where they can be taken, then go on in the order of the tasks. The run, and what was taken.
-
-    `until`: stop after so many steps, and do not go on.
-    """
+def follow(scene: Scene, wanted: Sequence[Choice], *, goes_on: bool = True) -> tuple[Any, list[Choice]]:
+    """Take these choices where they can be taken, then go on in the order of the tasks. The run, and what was taken."""
     run = scene.begin()
     taken: list[Choice] = []
     for choice in wanted:
-        if until is not None and len(taken) >= until:
-            return run, taken
         if choice in run.options():
             run.take(choice)
             taken.append(choice)
-    while (until is None or len(taken) < until) and (options := run.options()):
+    while goes_on and (options := run.options()):
         run.take(options[0])
         taken.append(options[0])
     return run, taken
 
 
-def shrink(scene: Scene, found: Found, name: str, *, tries: int = 400) -> Found:
-    """A shorter run that breaks the same thing: choices are left out one by one for as long as it still breaks."""
-    best = found
-    left = tries
-    better = True
-    while better and left > 0:
-        better = False
-        for n in range(len(best.schedule) - 1, -1, -1):
-            run, taken = follow(scene, [*best.schedule[:n], *best.schedule[n + 1 :]])
-            broken = scene.end(run)
-            run.close()
-            left -= 1
-            if any(b.name == name for b in broken) and _length(taken) < _length(best.schedule):
-                best, better = Found(taken, broken), True
+Try = Callable[[Sequence[Choice]], list[Choice] | None]
+
+
+def shrink(schedule: list[Choice], still: Try, *, tries: int = 400) -> list[Choice]:
+    """A shorter schedule: choices are left out, many at once and then one by one, for as long as it `still` breaks.
+
+    `still` plays a schedule and answers with what was taken of it, or `None` if nothing breaks any more.
+    """
+    best, size = schedule, max(1, len(schedule) // 2)
+    while size and tries > 0:
+        shorter = None
+        for start in range(len(best) - size, -1, -1):
+            tries -= 1
+            taken = still([*best[:start], *best[start + size :]])
+            if taken is not None and _length(taken) < _length(best):
+                shorter = taken
                 break
-            if left <= 0:
+            if tries <= 0:
                 break
+        if shorter is None:
+            size //= 2
+        else:
+            best, size = shorter, min(size, max(1, len(shorter) // 2))
     return best
-
-
-def replayed(scene: Scene, schedule: Sequence[Choice], until: int | None = None) -> Run:
-    """The run of a schedule, still open."""
-    run, _ = follow(scene, schedule, until=until)
-    assert isinstance(run, Run)
-    return run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     swaps  (module or class, name, value) put there for the time     replaced  (reaction, function) in the table
     guard  stands at the store's commit                              batch     in place of `relay.run_once`
+    echo   the replaced reaction hears its own copies, too           by_hand   no outbox: who commits also publishes
     """
 
     name: str = ""
@@ -55,9 +57,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     batch: Any = None
     by_hand: bool = False
     each: bool = True
+    echo: bool = False
     crashes: tuple[str, ...] | None = None
     heals: bool | None = None
-    stage: Callable[[Stage], None] | None = None
 
 
 OURS = Policy()
@@ -69,27 +71,41 @@ def in_force(policy: Policy) -> Iterator[None]:
     kept = [(owner, name, owner.__dict__[name]) for owner, name, _ in policy.swaps]
     for owner, name, value in policy.swaps:
         setattr(owner, name, value)
+    try:
+        with _table(policy):
+            yield
+    finally:
+        for owner, name, value in kept:
+            setattr(owner, name, value)
+
+
+@contextmanager
+def _table(policy: Policy) -> Iterator[None]:
+    """Its reactions alone: the stage is set up by production's functions, and knows already who will listen to what."""
     for do, by in policy.replaced:
-        TABLE.replace(do, by, each=policy.each)
+        TABLE.replace(do, by, each=policy.each, echo=policy.echo)
     if policy.batch is not None:
         TABLE.batch = policy.batch
     try:
         yield
     finally:
-        for owner, name, value in kept:
-            setattr(owner, name, value)
         TABLE.restore()
 
 
 class Play:
-    """One scenario under one policy and one set of faults, as the explorer takes it."""
+    """One scenario under one policy and one set of faults, as the explorer takes it.
 
-    def __init__(self, scenario: Scenario, policy: Policy = OURS, faults: Faults | None = None) -> None:
+    To be made before the policy is `in_force`, and explored while it is. `absent`: parts that are left out.
+    """
+
+    def __init__(
+        self, scenario: Scenario, policy: Policy = OURS, faults: Faults | None = None, *, absent: Sequence[str] = ()
+    ) -> None:
         self.scenario, self.policy = scenario, policy
         self.faults = scenario.faults if faults is None else faults
-        self.stage = scenario.build()
-        if policy.stage is not None:
-            policy.stage(self.stage)
+        with _table(policy):
+            self.stage = scenario.build()
+        self.stage.parts = [p for p in self.stage.parts if p.name not in absent]
         self.contact = Contact()
         self.room = Room(
             self.contact.places,
@@ -117,11 +133,11 @@ class Play:
             mind.close()
         self.minds.clear()
 
-    def end(self, run: Run) -> list[Broken]:
-        """What does not hold, once everything has come to rest."""
-        if self.heals:
+    def end(self, run: Run, *, rests: bool = True) -> list[Broken]:
+        """What does not hold, once everything has come to rest; or, if it does not rest, what is broken already."""
+        if self.heals and rests:
             run.heal()
-        return self.judge.verdict(run)
+        return self.judge.verdict(run, rests=rests)
 
     def learnt(self) -> bool:
         """Whether more is shared than was known."""
@@ -134,7 +150,8 @@ def crash_points(scenario: Scenario, policy: Policy = OURS) -> list[Faults]:
     tasks = scenario.crashes if policy.crashes is None else policy.crashes
     if tasks:
         play = Play(scenario, policy)
-        run, _ = explore.follow(play, ())
+        with in_force(policy):
+            run, _ = explore.follow(play, ())
         out += [
             msgspec.structs.replace(scenario.faults, crash=(task, n, after))
             for task in tasks
@@ -148,13 +165,43 @@ def crash_points(scenario: Scenario, policy: Policy = OURS) -> list[Faults]:
 def search(scenario: Scenario, policy: Policy = OURS, bounds: Bounds = UNBOUNDED) -> Report:
     """Every interleaving, for every crash point; cut by the bounds, which are shared among the crash points."""
     total = Report()
-    with in_force(policy):
-        for n, faults in enumerate(points := crash_points(scenario, policy)):
-            left = None if bounds.seconds is None else max(0.0, bounds.seconds - total.seconds) / (len(points) - n)
-            report = explore.explore(Play(scenario, policy, faults), msgspec.structs.replace(bounds, seconds=left))
-            for found in report.found.values():
-                found.crash = faults.crash
-            total.add(report)
-            if bounds.stop_at and not bounds.stop_at.isdisjoint(total.violations):
-                break
+    points = crash_points(scenario, policy)
+    for n, faults in enumerate(points):
+        left = None if bounds.seconds is None else max(0.0, bounds.seconds - total.seconds) / (len(points) - n)
+        play = Play(scenario, policy, faults)
+        with in_force(policy), _quiet():
+            report = explore.explore(play, msgspec.structs.replace(bounds, seconds=left))
+        _add(total, report, play)
+        if bounds.stop_at and not bounds.stop_at.isdisjoint(total.violations):
+            break
     return total
+
+
+def draw(scenario: Scenario, seeds: Sequence[int], bounds: Bounds = UNBOUNDED) -> Report:
+    """One random run for each seed: of even ones any task goes next, of odd ones by ranks that change three times."""
+    total = Report()
+    for changes in (0, 3):
+        mine = [s for s in seeds if (s % 2 == 1) == bool(changes)]
+        play = Play(scenario)
+        with _quiet():
+            report = explore.walk(play, mine, bounds, changes=changes)
+        _add(total, report, play)
+    return total
+
+
+def _add(total: Report, report: Report, play: Play) -> None:
+    for found in report.found.values():
+        found.crash, found.shared = play.faults.crash, play.contact.names()
+    total.add(report)
+    play.forget()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What tasks have thought is kept for long; the collector need not look through it again and again."""
+    kept = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*kept)

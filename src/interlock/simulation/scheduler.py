@@ -49,6 +49,15 @@ class Contact:
         mine[0] |= step.reads
         mine[1] |= step.writes | step.adds
 
+    def names(self) -> list[list[str]]:
+        """The places that are shared, by name: whoever repeats a run needs them to stop where it stopped."""
+        return self.places.names(self.shared)
+
+    def take_over(self, names: list[list[str]]) -> None:
+        """What was shared when a run was found."""
+        for name in names:
+            self.shared |= self.places.bit(*name)
+
     def learn(self) -> bool:
         """Work out what is shared; whether that is more than before."""
         shared = 0
@@ -220,7 +229,7 @@ class Run:
         try:
             answer = step.do(outcome)
         except Problem as problem:
-            refused = problem
+            refused = problem.with_traceback(None)
         if self.room.restarts:
             self.room.restarts = False
             for other in [t for t in self.at if self._mind[t].part.again]:

@@ -68,7 +68,9 @@ class GatedStore:
             await self._signals.at(f"{commit.entry.why.direction}.commit")
         return await self._store.commit(commit)
 
-    async def changes(self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False) -> list[Row]:
+    async def changes(
+        self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
+    ) -> list[Row]:
         """As the store does."""
         return await self._store.changes(after, limit, org=org, partition=partition, newest=newest)
 

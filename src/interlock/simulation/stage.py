@@ -235,7 +235,7 @@ class Stage:
         """From here on, what is committed waits for these workers; they are parts of the run."""
         for name in names:
             role, mine = _ONE_WAY[name]
-            self.channels.append(Channel(name, role, [r for r in REACTIONS if mine(r)]))
+            self.channels.append(Channel(name, role, TABLE.of(mine)))
             self.parts.append(worker(name, role, mine))
 
     def remind(self, name: str, record: Record) -> None:
@@ -283,14 +283,9 @@ def worker(name: str, role: Role, mine: Callable[[Reaction], bool]) -> Part:
     """A role at work on some of its reactions, batch after batch."""
 
     async def act(seat: Seat) -> None:
-        await TABLE.batch(seat.world, role, [r for r in TABLE.reactions if mine(r) or _in_place_of(r, mine)])
+        await TABLE.batch(seat.world, role, TABLE.of(mine))
 
     return Part(name, act, again=True, unsure=False)
-
-
-def _in_place_of(reaction: Reaction, mine: Callable[[Reaction], bool]) -> bool:
-    original = TABLE.stands_for.get(id(reaction))
-    return original is not None and mine(original)
 
 
 class Table:
@@ -301,17 +296,21 @@ class Table:
         self.stands_for: dict[int, Reaction] = {}
         self.batch: Callable[[World, Role, Sequence[Reaction]], Coroutine[Any, Any, int]] = run_once
 
-    def replace(self, do: Any, by: Any, *, each: bool = True) -> None:
+    def replace(self, do: Any, by: Any, *, each: bool = True, echo: bool = False) -> None:
         """Another function in place of one of production's."""
         after: list[Reaction] = []
         for r in REACTIONS:
             if r.do is do:
-                other = msgspec.structs.replace(r, do=by, each=each)
+                other = msgspec.structs.replace(r, do=by, each=each, echo=r.echo or echo)
                 self.stands_for[id(other)] = r
                 after.append(other)
             else:
                 after.append(r)
         self.reactions = tuple(after)
+
+    def of(self, mine: Callable[[Reaction], bool]) -> list[Reaction]:
+        """Those of a worker, and those that stand in the place of one of its own."""
+        return [r for r in self.reactions if mine(self.stands_for.get(id(r), r))]
 
     def restore(self) -> None:
         """Production's own again."""

@@ -40,12 +40,14 @@ class Judge:
         self._places_items, self._excused = places_items, excused
         self._known: dict[object, list[Broken]] = {}
 
-    def verdict(self, run: Run) -> list[Broken]:
-        """Everything that does not hold at the end of this run."""
+    def verdict(self, run: Run, *, rests: bool = True) -> list[Broken]:
+        """Everything that does not hold at the end of this run; `rests=False`: what is on its way may still arrive."""
         rows = run.room.store.rows[run.room.began :]
         if run.room.forgotten:
             rows = [r for r in rows if r.id not in run.room.forgotten]
         key = tuple([id(row.why) for row in rows]) if run.remembers else b"".join(map(encode_entry, rows))
+        if not rests:
+            return self._fold(rows, rests=False)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._fold(rows)
@@ -54,14 +56,15 @@ class Judge:
         own += self._stuck(run) if self._places_items else []
         return [*found, *own]
 
-    def _fold(self, rows: Iterable[Row]) -> list[Broken]:
+    def _fold(self, rows: Iterable[Row], *, rests: bool = True) -> list[Broken]:
         ledger = fork(self._ledger)
         out: list[Broken] = []
         for row in rows:
             ledger.take(row)
             if row.why.kind == "parked":
                 out.append(Broken("parked", row.why.reason))
-        ledger.finish()
+        if rests:
+            ledger.finish()
         found = [v for v in ledger.violations if v.invariant not in self._excused]
         return [Broken(v.invariant, f"{v.record.type} rev {v.rev}: {v.text}") for v in found] + out
 

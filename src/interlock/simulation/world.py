@@ -60,7 +60,7 @@ class Places:
     """The names of what steps touch, each a bit. They outlive a run, so that bits mean the same in all of them."""
 
     def __init__(self) -> None:
-        self._bits: dict[object, int] = {}
+        self._bits: dict[tuple[str, ...], int] = {}
 
     def bit(self, *name: str) -> int:
         """The bit of a name."""
@@ -68,6 +68,10 @@ class Places:
         if found is None:
             found = self._bits[name] = 1 << len(self._bits)
         return found
+
+    def names(self, bits: int) -> list[list[str]]:
+        """The names of these bits."""
+        return [list(name) for name, bit in self._bits.items() if bit & bits]
 
 
 class Clock:
