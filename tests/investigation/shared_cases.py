@@ -1,4 +1,4 @@
-"""Logs that are not part of the project, beside the checkout where they are: tests that need them skip where they are not."""
+"""Logs that are no part of the project and may lie beside the checkout; tests that need them skip where they do not."""
 
 from __future__ import annotations
 

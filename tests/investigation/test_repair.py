@@ -146,7 +146,7 @@ def test_a_length_that_does_not_fit_proves_nothing() -> None:
 
 
 def test_one_length_may_be_counted_in_three_ways() -> None:
-    """An emoji is one character, two UTF-16 units, four bytes: here, one list of one more or less. Nothing says which."""
+    """An emoji is one character, two UTF-16 units, four bytes: one list of one more or less, and nothing says which."""
     body = {"data": {"attributes": {"tags": ["a"], "name": "😀", "rev": 2}}}
     assert of(with_length(body)).grade != "A"
 
@@ -168,6 +168,13 @@ def test_a_hard_wrap_at_a_space_is_told_by_the_length() -> None:
     assert "a space" in next(r.assumed for r in done.repairs if r.kind == "HARD_WRAP")
 
 
+def test_several_hard_wraps_at_spaces() -> None:
+    body = {"data": {"attributes": {"name": "three short words", "note": "two words", "tags": ["a"]}}}
+    text = with_length(body).replace("three short words", "three\nshort\nwords").replace("two words", "two\nwords")
+    done = of(text)
+    assert (done.value["body"], done.grade) == (body, "A")
+
+
 def test_places_are_those_of_the_document() -> None:
     done = repair('{\n  "a":,\n  "b": "c",\n}', Place(3, 11, 400))
     assert [(r.kind, r.place, r.column, r.path) for r in done.repairs] == [
@@ -180,7 +187,7 @@ def items(text: str) -> list[Found]:
 
 
 def test_a_neighbour_or_the_prose_fills_a_slot() -> None:
-    """The same value told twice in an event, the rev before, and a person's bullet, each where there are brackets still."""
+    """The same value told twice in an event, the rev before, and a person's bullet, where there are brackets still."""
     whole = {
         "body": {
             "data": {"id": "c", "type": "t", "attributes": {"rev": 1, "who": "", "x": [1]}},
@@ -204,7 +211,8 @@ def test_a_neighbour_or_the_prose_fills_a_slot() -> None:
 def test_blocks_of_a_document_end_where_they_end() -> None:
     text = (
         "# Notes\n{not json}\nSee {this} and that.\n\n"
-        '{\n  "a": 1\n}\nwords\n> {\n>   "b": 2\n> }\n\n```\n{"c": 3}\n{\n  "d": {\n    "e": 4\n}\n{\n  "f": 5\n}\n```\n## End\n'
+        '{\n  "a": 1\n}\nwords\n> {\n>   "b": 2\n> }\n\n```\n{"c": 3}\n'
+        '{\n  "d": {\n    "e": 4\n}\n{\n  "f": 5\n}\n```\n## End\n'
     )
     found = items(text)
     values = [i.value for i in found if isinstance(i, Item)]

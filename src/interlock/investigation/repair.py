@@ -29,6 +29,9 @@ STRIPPED_BYTES_MIN = 200
 CHOICES_MAX = 4_096
 """Choices looked at before the search gives up and proves nothing."""
 
+WRAPS_MAX = 8
+"""Line breaks inside strings, of which any may have been a space; a block with more of them proves nothing."""
+
 MEASURED_MIN = 3
 """Blocks that have to differ in their text before they show how lengths are counted."""
 
@@ -166,7 +169,7 @@ class Block:
             for edit in self.tree.edits:
                 if edit.kind == "HARD_WRAP":
                     edit.assumed, edit.alternatives = "the line break inside the string was a space", ("nothing",)
-            _respace(self.tree)
+            _respace(self.tree.root)
 
     def _decide_slots(self, schema: Schema, witness: Witness | None) -> tuple[frozenset[Path], dict[Path, Any]]:
         """Paths whose value nothing decides, and values that a neighbour gives."""
@@ -329,7 +332,7 @@ def _choose(groups: dict[str, tuple[list[Node], str]], residuals: list[int], wra
     if not residuals:
         return Choice(certain | likely.keys(), 0), False
     weight = sum(len(groups[p][0]) for p in certain)
-    wanted = {(r - spaces, spaces) for r in residuals for spaces in range(wraps + 1)}
+    wanted = {(r - spaces, spaces) for r in residuals for spaces in range(wraps + 1 if wraps <= WRAPS_MAX else 0)}
     wanted = {((r // 2) - weight, spaces) for r, spaces in wanted if r % 2 == 0 and (r // 2) >= weight}
     fits = [Choice(certain | more, s) for need, s in wanted for more in _subsets(likely, need)]
     if len(fits) == 1 and fits[0].spaces in (0, wraps):
@@ -375,12 +378,11 @@ def _inside(path: Path, target: Node | None) -> bool:
     return target is not None and path[: len(target.path)] == target.path
 
 
-def _respace(tree: Tree) -> None:
-    for node in _candidates(tree.root):
-        if node.wraps:
-            end = tree.text.find("\n", node.offset)
-            cut = len(tree.text[node.offset : end].rstrip())
-            node.raw = node.raw[:cut] + " " + node.raw[cut:] if node.wraps == 1 else node.raw
+def _respace(node: Node) -> None:
+    if node.wraps:
+        node.raw = node.spaced
+    for inner in (*(v for _, _, v in node.members), *node.items):
+        _respace(inner)
 
 
 def _fill(value: Any, filled: dict[Path, Any]) -> None:

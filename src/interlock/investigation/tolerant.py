@@ -50,7 +50,8 @@ class Edit(msgspec.Struct):
 class Node(msgspec.Struct, eq=False):
     """One value. `raw` is a scalar's text, as a compact serialiser writes it; `members` have their keys as raw text.
 
-    stripped   a list whose brackets are not in the text        wraps   line breaks taken out of a string
+    stripped   a list whose brackets are not in the text
+    wraps      line breaks taken out of a string                spaced  `raw`, had they been spaces
     """
 
     kind: Literal["scalar", "object", "list", "slot", "elided"]
@@ -61,6 +62,7 @@ class Node(msgspec.Struct, eq=False):
     items: list[Node] = []
     stripped: bool = False
     wraps: int = 0
+    spaced: str = ""
 
 
 class Tree(msgspec.Struct):
@@ -79,14 +81,14 @@ class Tree(msgspec.Struct):
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ODD_SPACE = re.compile("[ \t\r\n\u00a0\u2000-\u200b\u202f\u3000\ufeff]*")
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"')
+_STRING = re.compile(r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"')
 _SCALAR = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.])")
 _ELISION = re.compile(r"(?:…|\.\.\.+|//[^\n]*|/\*.*?\*/)[ \t]*", re.DOTALL)
 _CLOSERS = {
     '"': '"”', "“": '”“"', "”": '”"', "„": '“”"', "‟": '”"', "«": "»", "‘": "’'", "’": "’'", "'": "'’", "‹": "›",
 }  # fmt: skip
 _CONTROL = {"\b": "\\b", "\f": "\\f", "\t": "\\t"}
-_WRAP = re.compile(r"[ \t]*\r?\n[ \t]*")
+_WRAP = re.compile(r"(?<![ \t])[ \t]*+\r?\n[ \t]*+")
 _WRAPS_MAX = 20
 _KEY_AFTER_WRAP = re.compile(r'\n[ \t]*["“][\w$@.-]+["”][ \t]*:')
 _decode = msgspec.json.Decoder(str).decode
@@ -272,16 +274,16 @@ class _Parser:
         content = self.text[start + 1 : end]
         if _KEY_AFTER_WRAP.search(content):
             raise self._fault("a string is not closed")
-        wraps = len(_WRAP.findall(content))
+        wraps, spaced = len(_WRAP.findall(content)), content
         if wraps > _WRAPS_MAX:
             raise self._fault("a string is not closed")
         if wraps:
             self._edit("HARD_WRAP", path, "the line break inside the string is none", "a space", offset=start)
-            content = _WRAP.sub("", content)
+            spaced, content = _WRAP.sub(" ", content), _WRAP.sub("", content)
         if opener != '"' or self.text[end] != '"':
             self._edit("SMART_QUOTE", path, "the quotes around it are plain ones", offset=start)
         self.at = end + 1
-        return Node("scalar", start, path, self._raw(content), wraps=wraps)
+        return Node("scalar", start, path, self._raw(content), wraps=wraps, spaced=self._raw(spaced))
 
     def _closing(self, start: int, closers: str) -> int:
         at = start + 1
@@ -308,7 +310,15 @@ class _Parser:
 def _indexed(node: Node, index: int) -> Node:
     """The node as an item of the list that it turned out to belong to; inner paths keep their names."""
     return Node(
-        node.kind, node.offset, (*node.path, index), node.raw, node.members, node.items, node.stripped, node.wraps
+        node.kind,
+        node.offset,
+        (*node.path, index),
+        node.raw,
+        node.members,
+        node.items,
+        node.stripped,
+        node.wraps,
+        node.spaced,
     )
 
 

@@ -109,7 +109,7 @@ def test_packed_inputs_and_a_mix_of_formats(tmp_path: Path) -> None:
 def test_stdin_and_byte_order_mark_and_carriage_returns() -> None:
     data = b"\xef\xbb\xbf" + text(lines()).replace("\n", "\r\n").encode()
     reading = open_inputs("-", stdin=io.BytesIO(data))
-    assert [e.rev for e in reading] == [2, 3, 4, 5]
+    assert [e.rev for e in reading if isinstance(e, Observation)] == [2, 3, 4, 5]
     assert reading.inputs[0].name == "-"
 
 
@@ -176,9 +176,10 @@ def test_kubernetes_audit(tmp_path: Path) -> None:
     def event(code: int, version: str, replicas: int) -> dict[str, Any]:
         body = {"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}}
         return {
-            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": "update", "auditID": "x",
-            "user": {"username": "hpa"}, "userAgent": "controller/v1 (linux)", "stageTimestamp": "2024-01-01T00:00:00.123456Z",
-            "objectRef": {"resource": "deployments", "namespace": "web", "name": "shop"}, "responseStatus": {"code": code},
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": "update",
+            "auditID": "x", "user": {"username": "hpa"}, "userAgent": "controller/v1 (linux)",
+            "stageTimestamp": "2024-01-01T00:00:00.123456Z", "responseStatus": {"code": code},
+            "objectRef": {"resource": "deployments", "namespace": "web", "name": "shop"},
             "requestObject": body, "responseObject": body if code == 200 else None,
         }  # fmt: skip
 
@@ -225,8 +226,8 @@ def test_a_map_for_objects(tmp_path: Path) -> None:
         after: new
     """)
     row = {
-        "ticket": {"key": "T-1", "v": "3", "was": 2, "conv": "c1"}, "tenant": "acme", "by": "mirror", "at": 1646248406486999,
-        "seen": 4, "old": {"who": ["ana"], "x": None}, "new": {"who": [], "x": None, "y": 1},
+        "ticket": {"key": "T-1", "v": "3", "was": 2, "conv": "c1"}, "tenant": "acme", "by": "mirror",
+        "at": 1646248406486999, "seen": 4, "old": {"who": ["ana"], "x": None}, "new": {"who": [], "x": None, "y": 1},
     }  # fmt: skip
     entries, reading = read(tmp_path, text([row, {"other": 1}]), mapping=mapping)
     (entry,) = entries

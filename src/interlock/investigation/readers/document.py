@@ -27,7 +27,7 @@ _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING = re.compile(r"#{1,6} ")
 _QUOTE = re.compile(r"(?:> ?)+")
 _BEGIN = re.compile(r"\s*(?:[{]|\[\s*(?:[{]|$))")
-_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}]')
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}]')
 _OPENS = re.compile(r'\s*\{\s*(?:["“}]|$|…|\.\.\.)')
 
 

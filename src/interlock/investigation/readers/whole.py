@@ -21,7 +21,8 @@ from interlock.investigation.tolerant import Unreadable
 
 OBJECT_BYTES_MAX = LINE_BYTES_MAX
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}]')
+"""A string, to the line's end if it is not closed, or a brace. Never goes back, so that no line takes long."""
 _LIST_INSIDE = re.compile(rb'\s*\{\s*"(?:results|data|logs|events|logEvents|items|records|rows|entries)"\s*:\s*\[\s*$')
 _ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 

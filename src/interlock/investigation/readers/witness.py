@@ -17,6 +17,7 @@ _BULLET = re.compile(r"\s*[*+-]\s+\**(\w[\w .]*?)\**\s*:\s*(.+?)\s*$")
 _BEFORE = re.compile(r"\s*[*+-]\s+before\b:?\s*(.+?)\s*$", re.IGNORECASE)
 _WORDS: dict[str, Any] = {"[]": [], "none": [], "null": None, '""': "", "{}": {}}
 _SILENT: Any = ...
+_ROW_MAX = 500
 
 
 class Witnesses:
@@ -110,6 +111,8 @@ def bullets(prose: Iterable[str]) -> dict[tuple[str, str], Any]:
     found: dict[tuple[str, str], Any] = {}
     field = ""
     for row in prose:
+        if len(row) > _ROW_MAX:
+            continue
         before, bullet = _BEFORE.match(row), _BULLET.match(row)
         if before and field:
             _note(found, (field, "before"), before[1])
