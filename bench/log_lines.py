@@ -167,12 +167,13 @@ class Scene:
         type = noun.replace("-", "_")
         published = at + 1 + self.rng.getrandbits(3)
         moves = f'"changes":{_moves(changes)},' if verb == "update" else ""
+        reasons = '"routingReasons":[],' if noun == "work-item" else ""
         by = f',"sourceType":"{source[0]}","sourceId":"{source[1]}"' if source else ""
         name = f"kustomer.{noun}.{verb}"
         inner = (
             f'{{"id":"{self.id(at)}","name":"{name}","org":"{ORG}","partition":"{ORG}","data":{{"type":"{type}","id":"{id}",'
             f'"attributes":{attributes},"relationships":{{{links}}},"links":{{"self":"/v1/{noun}s/{id}"}}}},'
-            f'"createdAt":"{iso(published)}",{moves}"persist":true,"isSync":{_text(sync)},"client":"{client}"{by}}}'
+            f'"createdAt":"{iso(published)}",{moves}{reasons}"persist":true,"isSync":{_text(sync)},"client":"{client}"{by}}}'
         )
         body = (
             f'{{"id":"{self.id(at)}","name":"{name}","partition":"{ORG}","body":{inner},'

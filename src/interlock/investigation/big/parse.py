@@ -1,0 +1,480 @@
+"""From the bytes of a line straight to its compact row, for event and audit lines of the incident's shape.
+
+A typed decode takes from a line what a row needs and skips the rest; nothing else is made of it. Whatever it does not
+know for certain (another shape, an unknown member, a repaired or damaged line) is `None`: the caller reads that line
+the slow way. A row is what `compact_of` makes of the same entry, but for DIGEST, which is 0 (`big.group` looks again
+where a rev comes twice); a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from interlock.investigation import vocabulary as words
+from interlock.investigation.compact import (
+    AUDIT,
+    CONVERSATION,
+    CREATE,
+    EMPTY,
+    FURTHER,
+    INPUT_SHIFT,
+    ITEM,
+    ITEMISED,
+    LISTED,
+    NAMED,
+    NOT_SHOWN,
+    ODD,
+    OTHER_RECORD,
+    PERSON,
+    SESSIONS,
+    SKEWED,
+    SYNC,
+    UNCHANGED,
+    Row,
+    text_of,
+)
+from interlock.investigation.history import ITEM_TYPES
+from interlock.investigation.scalars import ms_of
+from interlock.investigation.vocabulary import QUEUE, STATUS, UNIT, USERS
+
+KNOWN_NAMES = frozenset({"assignedUsers", "assignedTo", "queue", "status"})
+"""The names of unit fields that this parser reads. An input that shows others is read the slow way."""
+
+_CACHED_MAX = 50_000
+_OPS = frozenset({"add", "replace", "remove"})
+_NO_RAW = Raw(b"")
+_EMPTY_LIST = b"[]"
+
+
+class _Dd(Struct, frozen=True, gc=False):
+    trace_id: str | int = ""
+    service: str = ""
+
+
+class _Ref(Struct, frozen=True, gc=False):
+    id: str
+    type: str = ""
+
+
+class _Resource(Struct, frozen=True, gc=False):
+    data: _Ref
+
+
+class _Attributes(Struct, frozen=True, gc=False):
+    rev: int
+    updatedAt: str = ""  # noqa: N815 - as it stands in the log
+    status: Raw = _NO_RAW
+    assignedUsers: Raw = _NO_RAW  # noqa: N815
+    assignedTo: Raw = _NO_RAW  # noqa: N815
+    queue: Raw = _NO_RAW
+    resourceRev: int | UnsetType | None = UNSET  # noqa: N815
+    routedTo: Raw = _NO_RAW  # noqa: N815
+    reservation: Raw = _NO_RAW
+    workItem: Raw = _NO_RAW  # noqa: N815
+
+
+class _Relationships(Struct, frozen=True, gc=False):
+    queue: Raw = _NO_RAW
+    assignedTo: Raw = _NO_RAW  # noqa: N815
+    assignedUsers: Raw = _NO_RAW  # noqa: N815
+    resource: _Resource | None = None
+    conversation: Raw = _NO_RAW
+    rule: Raw = _NO_RAW
+    status: Raw = _NO_RAW
+    routedTo: Raw = _NO_RAW  # noqa: N815
+    reservation: Raw = _NO_RAW
+    workItem: Raw = _NO_RAW  # noqa: N815
+
+
+_NO_RELATIONSHIPS = _Relationships()
+
+
+class _Data(Struct, frozen=True, gc=False):
+    id: str
+    type: str
+    attributes: _Attributes
+    relationships: _Relationships = _NO_RELATIONSHIPS
+
+
+class _Moved(Struct, frozen=True, gc=False):
+    op: str
+    before: Raw = _NO_RAW
+    after: Raw = _NO_RAW
+
+
+class _Changes(Struct, frozen=True, gc=False):
+    attributes: dict[str, _Moved] = {}
+    relationships: dict[str, _Moved] = {}
+
+
+_NO_CHANGES = _Changes()
+
+
+class _Inner(Struct, frozen=True, gc=False):
+    id: str
+    name: str
+    data: _Data
+    org: str = ""
+    partition: str = ""
+    createdAt: str = ""  # noqa: N815
+    changes: _Changes = _NO_CHANGES
+    client: str = ""
+    isSync: bool = False  # noqa: N815
+    sourceType: str = ""  # noqa: N815
+    sourceId: str = ""  # noqa: N815
+    routingReasons: Raw = _NO_RAW  # noqa: N815
+    actor: Raw = _NO_RAW
+    basis: Raw = _NO_RAW
+    effectKey: Raw = _NO_RAW  # noqa: N815
+    leaseEpoch: Raw = _NO_RAW  # noqa: N815
+
+
+class _Outer(Struct, frozen=True, gc=False):
+    body: _Inner
+    publishedAt: str = ""  # noqa: N815
+    partition: str = ""
+
+
+class _Patch(Struct, frozen=True, gc=False):
+    rev: int
+    assignedUsers: Raw = _NO_RAW  # noqa: N815
+    assignedTo: Raw = _NO_RAW  # noqa: N815
+    queue: Raw = _NO_RAW
+    status: Raw = _NO_RAW
+
+
+class _Peer(Struct, frozen=True, gc=False):
+    id: str
+    rev: int
+
+
+_NO_DD = _Dd()
+
+
+class _Line(Struct, frozen=True, gc=False):
+    body: _Outer | UnsetType = UNSET
+    dd: _Dd = _NO_DD
+    msg: str = ""
+    name: str = ""
+    time: str | int = ""
+    org: str = ""
+    conversationId: str = ""  # noqa: N815
+    workItemId: str = ""  # noqa: N815
+    updatedConversation: _Patch | None = None  # noqa: N815
+    updatedWorkItem: _Patch | None = None  # noqa: N815
+    peer: _Peer | None = None
+    record: Raw = _NO_RAW
+    guard: Raw = _NO_RAW
+    basis: Raw = _NO_RAW
+    outcome: Raw = _NO_RAW
+    winner: Raw = _NO_RAW
+    losers: Raw = _NO_RAW
+    policy: Raw = _NO_RAW
+
+
+class _Reason(Struct, frozen=True, gc=False):
+    meta: dict[str, Any] = {}
+
+
+_IGNORED, _USERS, _QUEUE, _STATUS, _FURTHER, _REV, _RESOURCE_REV, _RULE, _UNKNOWN = range(9)
+_PLACES = {USERS: _USERS, QUEUE: _QUEUE, STATUS: _STATUS}
+
+
+def _kind_of(name: str) -> int:
+    """What a change of this field means to a row."""
+    word = words.word_of(name)
+    if word in UNIT:
+        return _PLACES[word] if name in KNOWN_NAMES else _UNKNOWN
+    special = {"rev": _REV, "resourceRev": _RESOURCE_REV, "rule": _RULE}.get(name)
+    if special is not None:
+        return special
+    if words.says_something(name):
+        return _FURTHER
+    return _IGNORED if words.is_computed(name) or name == "version" else _UNKNOWN
+
+
+class Parser:
+    """Turns lines into rows; remembers what it has worked out about names, values and seconds."""
+
+    def __init__(self, input: int) -> None:
+        self._base = input << INPUT_SHIFT
+        self._decode = msgspec.json.Decoder(_Line).decode
+        self._kinds: dict[str, int] = {}
+        self._values: dict[tuple[int, bool, bytes], str] = {}
+        self._seconds: dict[str, int] = {}
+        self._verbs: dict[str, int] = {}
+
+    def row(self, line: bytes, offset: int) -> Row | None:
+        """The row of a line, `None` where only the slow way can tell. `()`: it certainly says nothing."""
+        try:
+            said = self._decode(line)
+            if said.body is not UNSET:
+                return self._event(said, said.body, offset)
+            if said.msg == "CONVERSATION_SYNC_AUDIT":
+                return self._audit(said, offset)
+        except (msgspec.DecodeError, ValueError, RecursionError, UnicodeDecodeError):
+            return None
+        return None
+
+    def _event(self, line: _Line, outer: _Outer, offset: int) -> Row | None:
+        inner = outer.body
+        data = inner.data
+        attributes, relationships = data.attributes, data.relationships
+        if inner.actor or inner.basis or inner.effectKey or inner.leaseEpoch or relationships.conversation:
+            return None
+        resource = relationships.resource
+        id, type = data.id, data.type
+        if resource is not None and not resource.data.type:
+            return None
+        group, side = _stands(id, type, resource)
+        org = inner.org or inner.partition or outer.partition
+        verb = self._verb(inner.name)
+        if verb is None:
+            return None
+        client = inner.client
+        flags = verb | _writer(inner)
+        commit, created, published = attributes.updatedAt, inner.createdAt, outer.publishedAt
+        at = self._ms(commit)
+        if at is None or not (len(created) == len(published) == 24 and created[23] == published[23] == "Z"):
+            return None
+        # Fixed-width UTC text orders as the times do.
+        if created < commit or published < created:
+            flags |= SKEWED
+        partition = inner.partition or outer.partition
+        foreign = partition not in ("", org, group, id) and len(partition) == len(org)
+        if foreign or type in SESSIONS or _holds(attributes, relationships):
+            flags |= ODD
+        unit = self._unit(attributes, relationships)
+        moved = self._moved(inner.changes, attributes, relationships, unit)
+        if moved is None:
+            return None
+        flags |= moved[0]
+        before_rev = moved[1]
+        mark, named = self._mark(inner, resource, side, not flags & CREATE and not moved[2])
+        if mark is None:
+            return None
+        trace = line.dd.trace_id
+        return (
+            group, side, id, attributes.rev, before_rev, at, self._base | offset, flags | named, mark, *unit, *moved[3],
+            client, trace if isinstance(trace, str) else str(trace), inner.id, org, 0,
+        )  # fmt: skip
+
+    def _verb(self, name: str) -> int | None:
+        """`CREATE` or 0; `None` for what the slow way has to read: deletions, names it does not know."""
+        known = self._verbs.get(name)
+        if known is None:
+            last = name.rpartition(".")[2]
+            known = {"create": CREATE, "update": 0}.get(last, -1)
+            if len(self._verbs) < _CACHED_MAX:
+                self._verbs[name] = known
+        return None if known < 0 else known
+
+    def _unit(self, a: _Attributes, r: _Relationships) -> list[str]:
+        """Users, queue and status as the resource shows them: the first name that it has counts."""
+        users: Raw = a.assignedUsers
+        related = False
+        if not users:
+            for raw, related in ((r.assignedUsers, True), (a.assignedTo, False), (r.assignedTo, True)):
+                if raw and not (related and _only_links(raw)):
+                    users = raw
+                    break
+            else:
+                related = False
+        queue = a.queue
+        queue_related = not queue
+        if queue_related:
+            queue = r.queue
+        return [
+            self._text(_USERS, users, related) if users else NOT_SHOWN,
+            self._text(_QUEUE, queue, queue_related) if queue else NOT_SHOWN,
+            self._text(_STATUS, a.status, False) if a.status else NOT_SHOWN,
+        ]
+
+    def _text(self, kind: int, raw: Raw, related: bool) -> str:
+        """A unit value as it stands in a row."""
+        key = (kind, related, bytes(raw))
+        known = self._values.get(key)
+        if known is None:
+            value = msgspec.json.decode(raw)
+            if related:
+                value = _ids_of(value)
+            known = text_of(UNIT[kind - 1], value)
+            if len(self._values) >= _CACHED_MAX:
+                self._values.clear()
+            self._values[key] = known
+        return known
+
+    def _moved(
+        self, changes: _Changes, a: _Attributes, r: _Relationships, unit: list[str]
+    ) -> tuple[int, int, bool, list[str]] | None:
+        """Flags, the rev before, whether the mark moved, and what the unit's fields were before."""
+        flags, before_rev, marked = 0, -1, False
+        before = [UNCHANGED, UNCHANGED, UNCHANGED]
+        busy = False
+        kinds = self._kinds
+        for related, moves in ((False, changes.attributes), (True, changes.relationships)):
+            for name, m in moves.items():
+                kind = kinds.get(name)
+                if kind is None:
+                    kind = _kind_of(name)
+                    if len(kinds) < _CACHED_MAX:
+                        kinds[name] = kind
+                if name not in words.BOOKKEEPING:
+                    busy = True
+                if kind == _IGNORED:
+                    continue
+                if kind == _UNKNOWN or m.op not in _OPS:
+                    return None
+                if kind == _REV:
+                    before_rev = _or_none(_int(m.before))
+                marked = marked or kind == _RESOURCE_REV
+                flags |= (
+                    self._flag(kind, m, a, r) if kind > _STATUS else self._unit_moved(kind, m, related, before, unit)
+                )
+        if not busy and (changes.attributes or changes.relationships):
+            flags |= EMPTY
+        return flags, before_rev, marked, before
+
+    def _flag(self, kind: int, m: _Moved, a: _Attributes, r: _Relationships) -> int:
+        """The flag that the move of a field beyond the unit brings."""
+        if kind == _FURTHER:
+            return FURTHER
+        if kind == _RULE:
+            return self._rule(m, r)
+        after = _int(m.after)
+        if kind == _REV:
+            return ODD if after is not None and after != a.rev else 0
+        return ODD if m.after and after != a.resourceRev else 0
+
+    def _unit_moved(self, kind: int, m: _Moved, related: bool, before: list[str], unit: list[str]) -> int:
+        """One unit field's move; answers the flags it brings."""
+        place = kind - 1
+        nothing = "null" if kind == _STATUS else ""
+        if m.before:
+            before[place] = self._text(kind, m.before, related)
+        else:
+            before[place] = _nobody(kind) if m.op == "add" else NOT_SHOWN
+        after = self._text(kind, m.after, related) if m.after else _nobody(kind) if m.op == "remove" else nothing
+        shown = unit[place]
+        if shown == NOT_SHOWN:
+            unit[place] = after if m.after or m.op == "remove" else NOT_SHOWN
+            return 0
+        return ODD if (m.after or m.op == "remove") and shown != after else 0
+
+    def _rule(self, m: _Moved, r: _Relationships) -> int:
+        """The rule that queued an item: odd if the resource shows another."""
+        if not m.after or not r.rule:
+            return 0
+        after, shown = (_ids_of(msgspec.json.decode(raw)) for raw in (m.after, r.rule))
+        return ODD if UNSET not in (after, shown) and not words.same("rule", after, shown) else 0
+
+    def _mark(self, inner: _Inner, resource: _Resource | None, side: int, carried: bool) -> tuple[int | None, int]:
+        """The newest rev of the other side that is named, and `NAMED` if this very write had read it."""
+        best, named = -1, 0
+        seen = inner.data.attributes.resourceRev
+        marked = resource is not None and resource.data.id != inner.data.id and side != CONVERSATION
+        if marked and seen is not UNSET and seen is not None:
+            best, named = seen, 0 if carried else NAMED
+        reasons = inner.routingReasons
+        if reasons and bytes(reasons) != _EMPTY_LIST and side != CONVERSATION and resource is not None:
+            for reason in msgspec.json.decode(reasons, type=list[_Reason]):
+                read = reason.meta.get("conversationRev")
+                if read is None:
+                    continue
+                if not isinstance(read, int) or isinstance(read, bool):
+                    return None, 0
+                best, named = max(best, read), NAMED
+        return best, named
+
+    def _audit(self, line: _Line, offset: int) -> Row | None:
+        """An audit line as the incident has it, with or without the peer that was read. Ours goes the slow way."""
+        if line.record or line.guard or line.basis or line.outcome or line.winner or line.losers or line.policy:
+            return None
+        conversation, item = line.conversationId, line.workItemId
+        patch, id = line.updatedConversation, conversation
+        if patch is None:
+            patch, id = line.updatedWorkItem, item
+        time = line.time
+        at = self._ms(time) if isinstance(time, str) else ms_of(time)
+        if patch is None or not conversation or not id or at is None or patch.rev < 0:
+            return None
+        users = patch.assignedUsers or patch.assignedTo
+        if patch.assignedUsers and patch.assignedTo:
+            return None
+        trace = line.dd.trace_id
+        return (
+            conversation, AUDIT, id, patch.rev + 1, patch.rev, at, self._base | offset, ITEMISED if item else 0,
+            line.peer.rev if line.peer is not None else -1,
+            self._text(_USERS, users, False) if users else NOT_SHOWN,
+            self._text(_QUEUE, patch.queue, False) if patch.queue else NOT_SHOWN,
+            self._text(_STATUS, patch.status, False) if patch.status else NOT_SHOWN,
+            UNCHANGED, UNCHANGED, UNCHANGED, line.dd.service or line.name,
+            trace if isinstance(trace, str) else str(trace), "", line.org, 0,
+        )  # fmt: skip
+
+    def _ms(self, text: str) -> int | None:
+        """A time in the one form that costs nothing; any other is left to the slow way."""
+        if len(text) != 24 or text[19] != "." or text[23] != "Z":
+            return None
+        second = self._seconds.get(text[:19])
+        if second is None:
+            second = ms_of(text[:19] + "Z")
+            if second is None:
+                return None
+            if len(self._seconds) >= _CACHED_MAX:
+                self._seconds.clear()
+            self._seconds[text[:19]] = second
+        return second + int(text[20:23])
+
+
+def _stands(id: str, type: str, resource: _Resource | None) -> tuple[str, int]:
+    """The conversation that a record belongs to, and its side in it."""
+    if resource is None:
+        return id, CONVERSATION
+    group = resource.data.id if resource.data.type == "conversation" else id
+    if resource.data.id != group or id == group:
+        return group, CONVERSATION if id == group else OTHER_RECORD
+    return group, ITEM if type in ITEM_TYPES or "item" in type or "task" in type else OTHER_RECORD
+
+
+def _writer(inner: _Inner) -> int:
+    """Flags that say who wrote."""
+    flags = SYNC | LISTED if inner.isSync else SYNC if "sync" in inner.client else 0
+    return flags | PERSON if inner.client in words.PERSONS or inner.sourceType in words.PERSONS else flags
+
+
+def _nobody(kind: int) -> str:
+    """A unit value of `None`, as it stands in a row."""
+    return text_of(UNIT[kind - 1], None)
+
+
+def _or_none(n: int | None) -> int:
+    return -1 if n is None else n
+
+
+def _int(raw: Raw) -> int | None:
+    if not raw:
+        return None
+    value = bytes(raw)
+    return int(value) if value.isdigit() else None
+
+
+def _holds(a: _Attributes, r: _Relationships) -> bool:
+    """Whether the resource names an item or an offer that it holds."""
+    if not (a.routedTo or a.reservation or a.workItem or r.routedTo or r.reservation or r.workItem):
+        return False
+    raws = (a.workItem, r.workItem, a.routedTo, r.routedTo, a.reservation, r.reservation)
+    return any(raw and bytes(raw) not in (b"null", b'{"data":null}') for raw in raws)
+
+
+def _only_links(raw: Raw) -> bool:
+    return _ids_of(msgspec.json.decode(raw)) is UNSET
+
+
+def _ids_of(value: Any) -> Any:
+    from interlock.investigation.readers.event import ids_of
+
+    return ids_of(value)

@@ -1,0 +1,320 @@
+"""The whole run: inputs shared out to two workers, two steps with a meeting between them, one report.
+
+    1  each worker turns its shares of the inputs into rows and spills them by conversation
+    2  each worker judges its partitions, of its own rows and of the others'
+
+Workers are forked; they ignore Ctrl-C and ask whether to go on, so that an interrupted run still says what it found in
+what it had read.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from interlock.investigation.big.lines import Numbers, Share, shares
+from interlock.investigation.big.parse import KNOWN_NAMES
+from interlock.investigation.big.spill import Spill, partitions_for
+from interlock.investigation.big.worker import MARK_BYTES, Judge, Tally, Took, take, take_slowly
+from interlock.investigation.finding import History, Limits
+from interlock.investigation.investigate import Examined, Input, Report, report
+from interlock.investigation.mapping import Mapping
+from interlock.investigation.observation import Place
+from interlock.investigation.readers import Input as Read
+from interlock.investigation.readers import Reading, open_inputs
+from interlock.investigation.readers.detect import detect
+from interlock.investigation.readers.source import Stream
+from interlock.investigation.vocabulary import CANONICAL
+
+MEMORY = 128 << 20
+WORKERS = 2
+MARKS_MAX = 65_536
+_USUAL = Limits()
+
+
+class Plan(NamedTuple):
+    """What a worker has to do, and with what."""
+
+    number: int
+    shares: list[Share]
+    slow: list[int]
+    reading: Reading
+    spill: Path
+    partitions: int
+    memory: int
+    mark_bytes: int
+    limits: Limits
+
+
+class Done(NamedTuple):
+    """The report, the histories behind its findings, and what was only counted."""
+
+    report: Report
+    histories: list[History]
+    tally: Tally
+
+
+def investigate(
+    paths: Sequence[str | Path], *, format: str | None = None, mapping: Mapping | Path | None = None,
+    memory: int = MEMORY, workers: int = WORKERS, limits: Limits = _USUAL,
+    progress: Callable[[int, int], None] | None = None, histories_max: int = 0,
+) -> Done:  # fmt: skip
+    """Everything the paths name, in memory that does not grow with them.
+
+    progress   is told bytes read and bytes in all, many times a second
+    histories_max   so many of the histories with findings come back whole, for timelines
+    Ctrl-C ends the reading, and the report is partial; a second one ends the run.
+    """
+    reading = open_inputs(paths, format=format, mapping=mapping)
+    fast = [n for n in range(len(reading.inputs)) if mapping is None and is_fast(reading, n, format)]
+    sizes = [_size(i.name) for i in reading.inputs]
+    partitions = partitions_for(sum(sizes), memory // workers)
+    with tempfile.TemporaryDirectory(prefix="interlock-") as folder:
+        spills = [Path(folder) / f"rows-{n}" for n in range(workers)]
+        plans = _plans(reading, fast, sizes, spills, partitions, memory, limits)
+        crew = _Crew(plans, spills)
+        try:
+            return crew.run(reading, fast, sizes, progress, histories_max)
+        finally:
+            crew.end()
+
+
+def _size(name: str) -> int:
+    try:
+        return Path(name).stat().st_size if name != "-" else 0
+    except OSError:
+        return 0
+
+
+def is_fast(reading: Reading, number: int, format: str | None) -> bool:
+    """Whether an input is plain JSON lines in a file, in which every unit field has a name that the parser knows."""
+    name = reading.inputs[number].name
+    path = Path(name)
+    if name == "-" or not path.is_file() or format not in (None, "json-lines"):
+        return False
+    with path.open("rb") as file:
+        stream = Stream(file)
+        found, _ = detect(stream.head, name, format)
+        if stream.packing or stream.trouble or found is None or found.container != "json-lines":
+            return False
+        return not _other_names(stream.head)
+
+
+def _other_names(head: bytes) -> bool:
+    """Whether the beginning shows a name of users, queue or status that the parser would pass over."""
+    others = [name for name in CANONICAL if name not in KNOWN_NAMES and name != "state"]
+    return any(b'"%s":' % name.encode() in head for name in others)
+
+
+def _plans(
+    reading: Reading,
+    fast: list[int],
+    sizes: list[int],
+    spills: list[Path],
+    partitions: int,
+    memory: int,
+    limits: Limits,
+) -> list[Plan]:
+    """Each fast input in as many shares as there are workers; the others go round."""
+    workers = len(spills)
+    parts: list[list[Share]] = [[] for _ in spills]
+    for n in fast:
+        for at, share in enumerate(shares(n, reading.inputs[n].name, sizes[n], workers)):
+            parts[at].append(share)
+    slow = [n for n in range(len(reading.inputs)) if n not in set(fast)]
+    marks = max(MARK_BYTES, sum(sizes) // MARKS_MAX)
+    return [
+        Plan(w, parts[w], slow[w::workers], reading, spills[w], partitions, memory // workers, marks, limits)
+        for w in range(workers)
+    ]
+
+
+class _Crew:
+    """The workers, seen from the parent."""
+
+    def __init__(self, plans: list[Plan], spills: list[Path]) -> None:
+        # Forked: the inputs may be streams that only this process has open.
+        context = multiprocessing.get_context("fork")
+        self._stop = context.Event()
+        self._spills = spills
+        self._plans = plans
+        self._pipes: list[Connection] = []
+        self._processes: list[Any] = []
+        self._answers: dict[int, Any] = {}
+        for plan in plans:
+            mine, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(plan, theirs, self._stop, spills), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(mine)
+            self._processes.append(process)
+
+    def end(self) -> None:
+        """No worker is left."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(timeout=5)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+    def run(
+        self, reading: Reading, fast: list[int], sizes: list[int], progress: Callable[[int, int], None] | None,
+        histories_max: int,
+    ) -> Done:  # fmt: skip
+        """Both steps."""
+        partial = False
+        total, read = sum(sizes), 0
+
+        def told(more: int) -> None:
+            nonlocal read
+            read += more
+            if progress is not None:
+                progress(min(read, total) if total else read, total)
+
+        try:
+            taken = self._gather(told)
+        except KeyboardInterrupt:
+            self._stop.set()
+            partial = True
+            taken = self._gather(lambda _: None)
+        inputs = _inputs(reading, fast, [t for part in taken for t in part[0]], [s for part in taken for s in part[1]])
+        marks = _marks([t for part in taken for t in part[0]])
+        end = max((part[3] for part in taken), default=-1)
+        segments = [part[2] for part in taken]
+        for n, pipe in enumerate(self._pipes):
+            share = [[s for one in segments for s in one[p]] for p in range(n, len(segments[0]), len(self._pipes))]
+            pipe.send((share, marks, end, histories_max))
+        try:
+            judged = self._gather(lambda _: None)
+        except KeyboardInterrupt:
+            self._stop.set()
+            partial = True
+            judged = self._gather(lambda _: None)
+        examined = [e for part in judged for e in part[0]]
+        tally = _sum([part[2] for part in judged])
+        said = report(examined, inputs, partial=partial, without=frozenset({"R26"}))
+        return Done(_unless_sound(said, tally), [h for part in judged for h in part[1]], tally)
+
+    def _gather(self, told: Callable[[int], None]) -> list[Any]:
+        """The next answer of every worker. Raises `RuntimeError` with a worker's own words if one has failed."""
+        # Kept when Ctrl-C comes in between: who has answered does not answer again.
+        answers = self._answers
+        while len(answers) < len(self._pipes):
+            waiting = [p for n, p in enumerate(self._pipes) if n not in answers]
+            for pipe in wait(waiting):
+                n = self._pipes.index(pipe)  # type: ignore[arg-type]
+                try:
+                    kind, value = self._pipes[n].recv()
+                except EOFError:
+                    raise RuntimeError("a worker has ended before its work was done") from None
+                if kind == "progress":
+                    told(value)
+                elif kind == "failed":
+                    raise RuntimeError(value)
+                else:
+                    answers[n] = value
+        self._answers = {}
+        return [answers[n] for n in range(len(self._pipes))]
+
+
+def _unless_sound(said: Report, tally: Tally) -> Report:
+    """Boring groups count for the verdict too: holes leave it open, checked versions make it sound."""
+    if said.verdict == "broken" or said.partial:
+        return said
+    doubtful = said.verdict == "unknown" and (bool(said.findings) or any(i.refused for i in said.inputs))
+    verdict = "unknown" if doubtful or tally.holes or not tally.checked else "sound"
+    return msgspec.structs.replace(said, verdict=verdict)
+
+
+def _sum(tallies: list[Tally]) -> Tally:
+    names = Tally.__struct_fields__
+    return Tally(**{name: sum(getattr(t, name) for t in tallies) for name in names})
+
+
+def _marks(taken: list[Took]) -> dict[int, list[tuple[int, int]]]:
+    """(offset, lines of the input before it), by input."""
+    marks: dict[int, list[tuple[int, int]]] = {}
+    before: dict[int, int] = {}
+    for t in sorted(taken, key=lambda t: (t.share.input, t.share.begin)):
+        n = t.share.input
+        lines = before.get(n, 0)
+        marks.setdefault(n, []).extend((offset, lines + count) for offset, count in t.marks)
+        before[n] = lines + t.lines
+    return marks
+
+
+def _inputs(reading: Reading, fast: list[int], taken: list[Took], slow: list[tuple[int, Read]]) -> list[Input]:
+    """The report on each input, in order. Lines that were counted within a share are numbered in their input."""
+    told = dict(slow)
+    out: list[Input] = []
+    for n, named in enumerate(reading.inputs):
+        if n not in fast:
+            read = told.get(n, named)
+            out.append(Input(
+                name=read.name, format=read.format, bytes=read.bytes, entries=read.entries,
+                observations=read.observations + read.audits, repairs=tuple(read.repairs), refused=tuple(read.refused),
+            ))  # fmt: skip
+            continue
+        parts = sorted((t for t in taken if t.share.input == n), key=lambda t: t.share.begin)
+        before, repairs, refused = 0, [], []
+        for t in parts:
+            repairs += [_later(r, before) for r in t.repairs]
+            refused += [_later(r, before) for r in t.refused]
+            before += t.lines
+        out.append(Input(
+            name=named.name, format="json-lines", bytes=sum(t.share.end - t.share.begin for t in parts),
+            entries=sum(t.entries for t in parts), observations=sum(t.observations for t in parts),
+            repairs=tuple(repairs), refused=tuple(refused),
+        ))  # fmt: skip
+    return out
+
+
+def _later(told: Any, lines: int) -> Any:
+    place: Place = told.place
+    return msgspec.structs.replace(told, place=place._replace(line=place.line + lines))
+
+
+def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
+    """A worker's life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pipe.send(("taken", _take(plan, pipe, stop)))
+        parts, marks, end, histories_max = pipe.recv()
+        numbers = {n: Numbers(plan.reading.inputs[n].name, at) for n, at in marks.items()}
+        examined: list[Examined] = []
+        judge = Judge(numbers, plan.limits, end, histories_max)
+        for segments in parts:
+            if stop.is_set() and examined:
+                break
+            examined += judge.partition(spills, segments)
+        pipe.send(("judged", (examined, judge.kept, judge.tally)))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as broken:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+        pipe.send(("failed", f"{type(broken).__name__}: {broken}"))
+
+
+def _take(plan: Plan, pipe: Connection, stop: Any) -> Any:
+    def on(more: int) -> bool:
+        pipe.send(("progress", more))
+        return not stop.is_set()
+
+    spill = Spill(plan.spill, plan.number, plan.partitions, plan.memory)
+    took = [take(share, spill, on, plan.mark_bytes) for share in plan.shares if not stop.is_set()]
+    slow: list[tuple[int, Read]] = []
+    end = max((t.end for t in took), default=-1)
+    for n in plan.slow:
+        read, last = take_slowly(plan.reading, n, spill, on)
+        slow.append((n, read))
+        end = max(end, last)
+    spill.close()
+    return took, slow, spill.segments, end
