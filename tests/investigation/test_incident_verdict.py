@@ -75,9 +75,9 @@ def test_r1_is_told_in_plain_sentences(report: Report) -> None:
     assert explain(only(report, "R1")) == (
         "Conversation rev 7 (reverse sync, client routing-worker, guard 6, basis 4) replaced the workflow's assignment "
         f"of {USER} (rev 6) by nobody. It lived 105 ms (commit to commit), 99 ms from its publication. The newest it "
-        "can have read is work item rev 2, which had seen rev 4 of the conversation. That basis was at least 352 ms old "
-        "at the write; work item rev 2 was already 24 ms stale when it was written; work item rev 2 → conversation rev 7 "
-        "took 328 ms; the audit line came 24 ms after the write."
+        "can have read is work item rev 2, which had seen rev 4 of the conversation. That basis was at least 352 ms "
+        "old at the write; work item rev 2 was already 24 ms stale when it was written; work item rev 2 → conversation "
+        "rev 7 took 328 ms; the audit line came 24 ms after the write."
     )
 
 

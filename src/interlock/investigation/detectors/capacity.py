@@ -31,13 +31,15 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """How much a user may hold, from `at` on; `flagged`: items that somebody decided to give them beyond it."""
+    """How much a user may hold, from `at` on. `flagged`: items that somebody decided to give them beyond it; `over`: by
+    how much the session itself shows that it is over."""
 
     org: str
     user: str
     at: int
     limit: int
     flagged: tuple[str, ...] = ()
+    over: int = 0
 
 
 def holdings(c: Chronicle) -> Iterator[Held | Limit]:
@@ -94,7 +96,8 @@ def _limit(v: Version) -> Iterator[Limit]:
         if isinstance(holding, list)
         else []
     )
-    yield Limit(o.record.org, user, v.at, capacity, tuple(flagged))
+    over = words.shown(o, ("overCapacity",))
+    yield Limit(o.record.org, user, v.at, capacity, tuple(flagged), over if isinstance(over, int) else 0)
 
 
 def over_capacity(rows: Iterable[Held | Limit]) -> Iterator[Finding]:
@@ -117,13 +120,14 @@ def over_capacity(rows: Iterable[Held | Limit]) -> Iterator[Finding]:
 def _sweep(held: list[Held], limits: list[Limit]) -> Iterator[Finding]:
     open_: list[Held] = []
     flagged = {item for limit in limits for item in limit.flagged}
+    allowed = max(limit.over for limit in limits)
     over = False
     for row in sorted(held, key=lambda h: h.since):
         open_ = [h for h in open_ if h.until is None or h.until > row.since]
         open_.append(row)
         limit = next((x.limit for x in reversed(limits) if x.at <= row.since), limits[0].limit)
         load = sum(h.weight for h in open_ if h.item.id not in flagged)
-        if load > limit and not over and row.item.id not in flagged:
+        if load > limit + allowed and not over and row.item.id not in flagged:
             yield Finding(
                 rule="R26",
                 severity=severity_of("R26"),
@@ -135,4 +139,4 @@ def _sweep(held: list[Held], limits: list[Limit]) -> Iterator[Finding]:
                 evidence=tuple(h.evidence for h in open_),
                 facts={"user": row.user, "load": load, "limit": limit, "items": len(open_)},
             )
-        over = load > limit
+        over = load > limit + allowed

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
 from interlock.investigation.detectors.build import between, found, known
-from interlock.investigation.detectors.reading import is_settled, later_intent
+from interlock.investigation.detectors.reading import is_settled, is_shared, later_intent
 from interlock.investigation.finding import Finding
 from interlock.investigation.history import STATUS, USERS, Chronicle, Track, Version, key_of
 
@@ -104,7 +104,7 @@ def _goes_back(p: Version, v: Version, word: str, before: object, after: object,
 
 
 def _fair(c: Chronicle, p: Version, v: Version, word: str) -> bool:
-    if words.by_person(v.first) or is_settled(v):
+    if words.by_person(v.first) or is_settled(v) or (v.derived and not is_shared(v, word)):
         return True
     own = key_of(v.first.record)
     if not v.derived and any(m.rev >= p.rev and key_of(m.record) == own for m in v.first.marks):

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from interlock.investigation.history import Chronicle, Track, Version, key_of
+from interlock.investigation import vocabulary as words
+from interlock.investigation.history import UNIT, Chronicle, Track, Version, key_of
 from interlock.investigation.observation import ReadMark
 
 
@@ -84,23 +85,32 @@ def _hidden_after(c: Chronicle, v: Version) -> tuple[int, ...]:
     return tuple(range(v.rev + 1, newest + 1))
 
 
+def is_shared(d: Version, word: str) -> bool:
+    """Whether a change that a sync made can concern somebody's wish: an item's own fields follow from the unit."""
+    return word in UNIT or (d.track.side != "item" and words.says_something(word))
+
+
 def is_settled(d: Version) -> bool:
     """Whether a write is the recorded settlement of a conflict: winner and losers are named."""
     return d.audit is not None and bool(d.audit.winner_class) and bool(d.audit.loser_classes)
 
 
 def later_intent(c: Chronicle, d: Version, word: str, value: Any, since: Version, upto: Read | None) -> Version | None:
-    """An intent on the peer, later than `since`, that set this value and that the write may have carried."""
+    """An intent on the peer, later than `since`, that set this value and that the write may have carried.
+
+    The unit is one value: an intent that had seen `since` and moved any part of it means all of it as it then stands.
+    """
     for peer in c.peers(d.track):
         for v in peer.versions:
-            if v.derived or v.moves.get(word, (UNSET, UNSET))[1] != value:
+            if v.derived or not was_before(c, v, d):
                 continue
             if upto is not None and upto.said and peer is upto.peer and v.rev > upto.rev:
                 continue
-            if not was_before(c, v, d):
-                continue
-            mark = peer.mark_on(since.track.record, v.rev)
-            if (mark is not None and mark >= since.rev) or is_later(c, v, since):
+            has_seen = (peer.mark_on(since.track.record, v.rev) or 0) >= since.rev
+            if v.moves.get(word, (UNSET, UNSET))[1] == value:
+                if has_seen or is_later(c, v, since):
+                    return v
+            elif has_seen and word in UNIT and not v.moves.keys().isdisjoint(UNIT) and v.shows(word) == value:
                 return v
     return None
 

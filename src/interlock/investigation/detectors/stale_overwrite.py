@@ -9,9 +9,9 @@ from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
 from interlock.investigation.detectors.build import between, found, known, lowered
-from interlock.investigation.detectors.reading import Read, is_settled, later_intent, read_by, was_before
+from interlock.investigation.detectors.reading import Read, is_settled, is_shared, later_intent, read_by, was_before
 from interlock.investigation.finding import Certainty, Finding, Lost, SeenBasis
-from interlock.investigation.history import Chronicle, Version
+from interlock.investigation.history import STATUS, Chronicle, Version
 
 CLOCKS_MS = 1_000
 """Two hosts' clocks are not held to be nearer than this where only they tell the order."""
@@ -26,12 +26,13 @@ def stale_overwrite(c: Chronicle) -> Iterator[Finding]:
     *possible* where a version of the peer that the log does not show may have been the one that was read.
 
     Silent if: I's author asked for the undo on the peer; D equals a later intent on the peer; the settled conflict is
-    on record with winner and losers; nothing says which version of X the peer had seen.
+    on record with winner and losers; nothing says which version of X the peer had seen; f is an item's own, or its
+    status where nothing is finished or begun anew: these follow from users and queue.
     """
     for d in c.derived:
         if d.moves and not is_settled(d):
             for word, (before, after) in d.moves.items():
-                if words.says_something(word):
+                if is_shared(d, word):
                     yield from _judge(c, d, word, before, after)
 
 
@@ -43,6 +44,8 @@ def _judge(c: Chronicle, d: Version, word: str, before: Any, after: Any) -> Iter
     if before is UNSET:
         before = stood
     if stood is UNSET or not words.same(word, before, stood) or words.same(word, after, stood):
+        return
+    if word == STATUS and d.track.side == "item" and not {stood, after} & words.FINAL:
         return
     read = read_by(c, d)
     if read is None:
