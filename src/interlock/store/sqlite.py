@@ -24,6 +24,7 @@ from interlock.store import statements
 from interlock.store.cache import UNKNOWN, RecordCache, Unknown
 from interlock.store.group_commit import GroupCommit
 from interlock.store.migrations import migrate
+from interlock.store.recent import Recent
 from interlock.store.sqlite_apply import Prepared, prepare
 from interlock.store.sqlite_queries import Questions
 from interlock.store.watch import Watch
@@ -43,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     waiting_max: int = 10_000
     busy_timeout_s: float = 5.0
     records_max: int = 10_000
+    rows_max: int = 5_000
     checkpoint_pages: int = 4_000
     cache_kib: int = 65_536
     synchronous: str = "FULL"
@@ -70,6 +72,7 @@ class SqliteStore:
         self._sql = statements.named("sqlite")
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
         self._cache = RecordCache(options.records_max)
+        self._recent = Recent(options.rows_max)
         self._clock = clock
         with _READS:
             self._write = self._connect()
@@ -169,6 +172,10 @@ class SqliteStore:
         self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
     ) -> list[Row]:
         """Rows after a position, in order; the last `limit` of them if `newest`."""
+        if not partition and not newest:
+            known = self._recent.after(after, limit, org)
+            if known:
+                return known
         scope = "_of_partition" if partition else "_of_org" if org else ""
         sql = self._sql[f"changes{scope}{'_newest' if newest else ''}"]
         bindings = {"after": after, "limit": limit, "org": org, "partition": partition}
@@ -269,6 +276,7 @@ class SqliteStore:
         self._since_checkpoint += len(batch)
         if self._since_checkpoint >= CHECKPOINT_AFTER and self._idle is None:
             self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._when_idle, self._group.written)
+        self._recent.take(rows)
         for listener in self._listeners:
             listener(rows)
 
