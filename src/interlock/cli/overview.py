@@ -13,6 +13,11 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "interlock.cli.serve:serve", "Run the server: API, router and workers in one process."),
     ("demo", "interlock.cli.demo.command:demo", "Realistic traffic on a throw-away store, live in this terminal."),
     (
+        "investigate",
+        "interlock.cli.investigate:investigate",
+        "Which write did the harm, from which stale read: from the logs of any system that counts revisions.",
+    ),
+    (
         "events",
         "interlock.cli.events:events",
         "The log as JSON lines, one CloudEvent each, from any position, and with --follow as it grows.",

@@ -37,7 +37,8 @@ def chosen(findings: Sequence[Finding]) -> Finding:
 
 def history_of(f: Finding) -> dict[str, Any]:
     """The interleaving as data: what the sync had seen (`basis`), and every rev that it had not (`unseen`)."""
-    assert f.lost is not None and f.rev is not None
+    assert f.lost is not None
+    assert f.rev is not None
     saw = f.basis.saw_rev if f.basis is not None and f.basis.saw_rev is not None else f.lost.rev - 1
     saw = max(1, saw, f.lost.rev - UNSEEN_MAX)
     shift = max(0, saw - BASIS_MAX)

@@ -55,6 +55,11 @@ def text(report: Report, explain: Explain) -> str:
     return msgspec.json.encode(plain(document(report, explain)), enc_hook=str).decode()
 
 
+def finding_text(f: Finding, names: list[str], explain: Explain) -> str:
+    """One finding of the contract, on one line."""
+    return msgspec.json.encode(plain(_finding(f, names, explain)), enc_hook=str).decode()
+
+
 def plain(value: Any) -> Any:
     """A value of a log as JSON has it: absent is null, a lone surrogate its escape, a number beyond 64 bits text."""
     if value is UNSET:

@@ -10,9 +10,12 @@ Without the key nobody gets from the new values to the old ones; with another ke
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
 
 PERSONAL = (
     "name", "displayName", "firstName", "lastName", "middleName", "fullName", "givenName", "familyName", "userName",
@@ -157,6 +160,26 @@ class Redactor:
         for n in range(2):
             out += hashlib.blake2b(value.encode("utf-8", "surrogatepass") + b"%d" % n, key=self._key).digest()
         return tuple(int.from_bytes(out[i : i + 2], "big") for i in range(0, 128, 2))
+
+
+WHOLE_BYTES = 64 << 20
+"""Up to here a document is taken as a whole, so that names in its prose are found; a longer one line by line."""
+
+
+def redact_file(packed: BinaryIO, copy: Path, redactor: Redactor) -> None:
+    """A redacted, unpacked copy of an input. Bytes that are no UTF-8 stay as they are."""
+    from interlock.investigation.readers.source import Stream
+
+    stream = Stream(packed)
+    with io.TextIOWrapper(io.BufferedReader(stream), "utf-8", "surrogateescape", newline="") as text:
+        begin = text.read(WHOLE_BYTES)
+        with copy.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+            if len(begin) < WHOLE_BYTES:
+                out.write(redactor.text(begin))
+                return
+            rest = begin + text.readline()
+            out.writelines(redactor.lines(rest.splitlines(keepends=True)))
+            out.writelines(redactor.lines(text))
 
 
 def _like(c: str, number: int) -> str:

@@ -1,0 +1,133 @@
+"""The same rules online: a file that grows, looked at again and again; a finding comes once, soon after its write.
+
+`run_once` takes what has been added since the last time, joins each entry to its conversation, and asks the rules about
+the conversations that moved. Only the most recent conversations are kept; one that was forgotten and moves again starts
+late, as one whose beginning the log does not show.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from interlock.investigation.finding import Finding, History, Limits, Refused
+from interlock.investigation.investigate import examine
+from interlock.investigation.observation import Audit, Entry, Observation
+from interlock.investigation.readers import jsonlines
+from interlock.investigation.readers.envelopes import Envelopes
+from interlock.investigation.readers.source import LINE_BYTES_MAX, Line
+
+LIVE = Limits(rest_ms=15_000, live=True)
+GROUPS_MAX = 20_000
+ENTRIES_MAX = 500
+READ_BYTES = 4 << 20
+
+
+class _Group(msgspec.Struct):
+    observations: list[Observation] = []
+    audits: list[Audit] = []
+
+
+class Watch:
+    """Conversations as they move, and what has been said of them. Memory: the last 20,000, 500 entries of each."""
+
+    def __init__(self, limits: Limits = LIVE) -> None:
+        self._limits = limits
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._told: dict[str, set[tuple[object, ...]]] = {}
+        self._end: int | None = None
+
+    def take(self, entries: Iterable[Entry]) -> list[Finding]:
+        """What these entries bring to light that has not been said before."""
+        moved: dict[str, None] = {}
+        for entry in entries:
+            self._add(entry)
+            moved[entry.group] = None
+        return [f for group in moved for f in self._new(group)]
+
+    def _add(self, entry: Entry) -> None:
+        group = self._groups.setdefault(entry.group, _Group())
+        self._groups.move_to_end(entry.group)
+        if isinstance(entry, Audit):
+            group.audits.append(entry)
+            at = entry.at
+            del group.audits[:-ENTRIES_MAX]
+        else:
+            group.observations.append(entry)
+            at = entry.times.best
+            del group.observations[:-ENTRIES_MAX]
+        if at is not None:
+            self._end = at if self._end is None else max(self._end, at)
+        while len(self._groups) > GROUPS_MAX:
+            old, _ = self._groups.popitem(last=False)
+            self._told.pop(old, None)
+
+    def _new(self, name: str) -> list[Finding]:
+        group, told = self._groups[name], self._told.setdefault(name, set())
+        found = examine(History(name, group.observations, group.audits, self._limits), self._end).findings
+        fresh = [f for f in found if mark(f) not in told]
+        told.update(map(mark, fresh))
+        return fresh
+
+
+def mark(f: Finding) -> tuple[object, ...]:
+    """What makes two findings one: rule, record, field, rev. Surer words about the same are no news."""
+    return f.rule, f.record.type, f.record.id, f.field, f.rev
+
+
+class Follower:
+    """A growing file of JSON lines. A file that is cut or replaced is read from its beginning."""
+
+    def __init__(self, path: str | Path, watch: Watch | None = None, *, input: int = 0) -> None:
+        self.path = Path(path)
+        self.watch = watch or Watch()
+        self.lines = 0
+        self.refused: list[Refused] = []
+        self._input = input
+        self._at = 0
+        self._file: tuple[int, int] | None = None
+
+    def run_once(self) -> list[Finding]:
+        """Findings that what was added since the last time brings to light. A line without its end waits for it."""
+        found: list[Finding] = []
+        while lines := self._added():
+            found += self.watch.take(self._entries(lines))
+        return found
+
+    def _added(self) -> list[Line]:
+        try:
+            with self.path.open("rb") as file:
+                self._same(file.fileno())
+                file.seek(self._at)
+                data = file.read(READ_BYTES)
+        except FileNotFoundError:
+            return []
+        whole = data.rfind(b"\n") + 1
+        if not whole and len(data) >= min(READ_BYTES, LINE_BYTES_MAX):
+            whole = len(data)
+        lines: list[Line] = []
+        for line in data[:whole].split(b"\n")[: -1 if whole else None]:
+            self.lines += 1
+            lines.append(Line(self.lines, self._at, line.rstrip(b"\r")))
+            self._at += len(line) + 1
+        return lines
+
+    def _same(self, descriptor: int) -> None:
+        """Begins anew where this is another file than last time, or the same one cut short."""
+        import os
+
+        now = os.fstat(descriptor)
+        file = (now.st_dev, now.st_ino)
+        if self._file not in (None, file) or now.st_size < self._at:
+            self._at = self.lines = 0
+        self._file = file
+
+    def _entries(self, lines: Iterable[Line]) -> Iterable[Entry]:
+        for found in jsonlines.items_of(iter(lines), self._input):
+            if isinstance(found, Refused):
+                self.refused = [*self.refused[-99:], found]
+            else:
+                yield from Envelopes().entries(found) or ()
