@@ -155,7 +155,12 @@ async def test_a_store_alone_answers_from_memory(tmp_path: Path, monkeypatch: py
     await store.close()
 
 
-async def test_what_another_process_commits_is_seen_by_the_next_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+async def test_what_another_process_commits_is_seen_by_the_next_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    if not watched:
+        monkeypatch.setattr(watching, "_mapped", lambda _path: None)
     ours, theirs = SqliteStore.open(tmp_path / "s.db", Hands()), SqliteStore.open(tmp_path / "s.db", Hands())
     one, two = user("u1", email="x"), user("u2")
     holder = Query(name="claimed", org=A, type="user", claim=NAME)
