@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from interlock.investigation import vocabulary
 from interlock.investigation.finding import Finding, Repair
 from interlock.investigation.observation import Audit, Moved, Observation, ReadMark, RecordRef
 
 REPAIRED, INFERRED, NOT_SEEN = "repaired", "inferred", "not seen in this log"
 APPLIED, WRONG = "applied", "should not have applied"
-_HIDDEN = frozenset({"rev", "updatedAt", "modifiedAt"})
 _VALUE_CHARACTERS = 80
 
 
@@ -217,7 +217,7 @@ class _Story:
         lost = next((self.findings[n] for n in found if (x := self.findings[n].lost) and x.rev == o.rev), None)
         audits = self._audits_of(o)
         if overwrite is not None:
-            facts += _overwrite_facts(overwrite)
+            facts += _overwrite_facts(overwrite, inferred=any(f.rule == "R21" for f in here))
         elif o.marks:
             facts.append(("seen", "; ".join(dict.fromkeys(self._mark(m, o) for m in o.marks))))
         for audit in audits:
@@ -235,9 +235,17 @@ class _Story:
             return Card(title, WRONG if bad else APPLIED, tuple(facts))
         if lost is not None:
             facts.append(("then", f"replaced at rev {lost.rev} without having been seen"))
+            if not self._copied(o):
+                facts.append(("copy", f"of {lost.field} to the other record: {NOT_SEEN}"))
         if o.verb == "create":
             return Card(f"create {word_for(o.record.type)}", APPLIED, tuple(facts))
         return Card("write", APPLIED, tuple(facts)) if facts else None
+
+    def _copied(self, o: Observation) -> bool:
+        """Whether the other side was written by a sync after this."""
+        return any(
+            p.is_sync and p.record != o.record and (p.times.best or 0) >= (o.times.best or 0) for p in self.observations
+        )
 
     def _mark(self, mark: ReadMark, o: Observation) -> str:
         at = o.times.best
@@ -272,7 +280,7 @@ class _Story:
         )  # fmt: skip
 
 
-def _overwrite_facts(f: Finding) -> list[tuple[str, str]]:
+def _overwrite_facts(f: Finding, *, inferred: bool) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if f.basis is not None:
         source = (
@@ -281,8 +289,8 @@ def _overwrite_facts(f: Finding) -> list[tuple[str, str]]:
             else word_for(f.basis.record.type)
         )
         saw = f", which had seen rev {f.basis.saw_rev}" if f.basis.saw_rev is not None else ""
-        inferred = f" ({INFERRED})" if f.certainty != "proven" or f.facts.get("source_inferred") else ""
-        facts.append(("source", source + inferred + saw))
+        said = f" ({INFERRED})" if inferred or f.certainty != "proven" else ""
+        facts.append(("source", source + said + saw))
         if f.guard is not None and f.basis.saw_rev is not None:
             unseen = f.guard - f.basis.saw_rev
             facts.append(("target", f"rev {f.guard}: {unseen} revision{'s' if unseen != 1 else ''} unseen"))
@@ -294,10 +302,12 @@ def _overwrite_facts(f: Finding) -> list[tuple[str, str]]:
 
 
 def _moves(o: Observation) -> tuple[tuple[str, str, str], ...]:
+    """What moved and may be somebody's wish; what follows from it is left out, unless there is nothing else."""
+    wished = {name: m for name, m in o.changes.items() if vocabulary.says_something(name)}
+    shown = wished or {name: m for name, m in o.changes.items() if vocabulary.bare(name) not in vocabulary.BOOKKEEPING}
     return tuple(
         (name, _before(moved), value_text(moved.after) if moved.op != "remove" else "removed")
-        for name, moved in o.changes.items()
-        if name not in _HIDDEN
+        for name, moved in sorted(shown.items(), key=lambda pair: vocabulary.word_of(pair[0]) not in vocabulary.UNIT)
     )
 
 
