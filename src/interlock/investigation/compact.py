@@ -60,7 +60,8 @@ ITEMISED = 128
 """An audit that names an item."""
 ODD = 256
 """Only the whole entry can tell: a settled conflict, an effect key, a lease epoch, a deletion, a foreign partition, a
-snapshot that contradicts its changes, a value that is repaired by guess, a session, an entry without a rev."""
+basis on an older rev of the record itself, a snapshot that contradicts its changes, a value that is repaired by guess,
+a session, an entry without a rev."""
 FURTHER = 512
 """It changed a field beyond the unit that may be somebody's wish (`vocabulary.says_something`)."""
 LISTED = 1024
@@ -151,6 +152,9 @@ def _flags(o: Observation) -> int:
 def is_odd(o: Observation) -> bool:
     """Whether only the whole entry can tell what it means."""
     if o.rev is None or o.grade == "C" or o.unknown or o.effect_key or o.lease_epoch is not None or o.verb == "delete":
+        return True
+    replaced = o.rev - 1 if o.before_rev is None else o.before_rev
+    if any(m.record.id == o.record.id and m.rev < replaced for m in o.marks):
         return True
     if o.resource is not None and o.resource.org and o.record.org and o.resource.org != o.record.org:
         return True

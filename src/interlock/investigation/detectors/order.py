@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from msgspec import UNSET
 
@@ -11,7 +12,7 @@ from interlock.investigation import vocabulary as words
 from interlock.investigation.detectors.build import between, found, known
 from interlock.investigation.detectors.reading import said_by
 from interlock.investigation.finding import Finding
-from interlock.investigation.history import Chronicle, Track, Version, key_of
+from interlock.investigation.history import STATUS, Chronicle, Track, Version, key_of
 
 
 def out_of_order_publish(c: Chronicle) -> Iterator[Finding]:
@@ -69,12 +70,17 @@ def _back(d: Version, peer: Track, n: int, m: int, earlier: Version) -> Iterator
     for word, (_, after) in d.moves.items():
         if not words.says_something(word):
             continue
-        then = old.shows(word)
-        later = new.shows(word) if new is not None else UNSET
+        then, later = (_as_shared(word, v.shows(word)) if v is not None else UNSET for v in (old, new))
+        now = _as_shared(word, after)
         if (
             then is not UNSET
-            and words.same(word, after, then)
+            and words.same(word, now, then)
             and not (later is not UNSET and words.same(word, then, later))
         ):
             facts = {"source_rev": n, "newer_rev": m, "value": list(after) if isinstance(after, tuple) else after}
             yield found("R16", d, field=d.name_of(word), proofs=(old, new, earlier), facts=facts)
+
+
+def _as_shared(word: str, value: Any) -> Any:
+    """Of a status both sides have words of their own; what they share is whether it is done."""
+    return value in words.FINAL if word == STATUS and value is not UNSET else value

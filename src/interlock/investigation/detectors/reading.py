@@ -65,6 +65,13 @@ def said_by(d: Version, peers: list[Track]) -> ReadMark | None:
     return max(marks, key=lambda m: m.rev, default=None)
 
 
+def own_basis(d: Version) -> int | None:
+    """The rev of the written record itself that a write, or its audit, says it was decided on."""
+    key = key_of(d.track.record)
+    stated = [m.rev for m in (*d.first.marks, *(d.audit.basis if d.audit else ())) if key_of(m.record) == key]
+    return max(stated, default=None)
+
+
 def was_before(c: Chronicle, v: Version, d: Version) -> bool:
     """Whether one version was there before one of another record: by the log's order if it has one, else by time."""
     if c.in_order and v.first.place.input == d.first.place.input:
@@ -116,7 +123,10 @@ def later_intent(c: Chronicle, d: Version, word: str, value: Any, since: Version
 
 
 def is_later(c: Chronicle, v: Version, other: Version) -> bool:
-    """Whether a version is later than one of another record, within what clocks may be off."""
-    if v.at is None or other.at is None:
+    """Whether a version is later than one of another record: not if that one had seen it; else by time, within what
+    clocks may be off; of one moment, by the log's order."""
+    if (other.track.mark_on(v.track.record, other.rev) or 0) >= v.rev:
+        return False
+    if v.at is None or other.at is None or (v.at == other.at and c.in_order):
         return v.order > other.order
     return v.at + c.limits.skew_ms >= other.at

@@ -9,7 +9,16 @@ from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
 from interlock.investigation.detectors.build import between, found, known, lowered
-from interlock.investigation.detectors.reading import Read, is_settled, is_shared, later_intent, read_by, was_before
+from interlock.investigation.detectors.reading import (
+    Read,
+    is_later,
+    is_settled,
+    is_shared,
+    later_intent,
+    own_basis,
+    read_by,
+    was_before,
+)
 from interlock.investigation.finding import Certainty, Finding, Lost, SeenBasis
 from interlock.investigation.history import STATUS, Chronicle, Version
 
@@ -18,8 +27,9 @@ CLOCKS_MS = 1_000
 
 
 def stale_overwrite(c: Chronicle) -> Iterator[Finding]:
-    """A derived write D on X at n changed f, decided from a version of the peer whose mark of X is b; an intent I on X
-    had changed f at r with b < r < n, and D replaced what I had set by something else.
+    """A derived write D on X at n changed f, decided from a version of the peer whose mark of X is b (or, as it says
+    itself, from X at b); an intent I on X had changed f at r with b < r < n, and D replaced what I had set by something
+    else.
 
     *Proven* if the audit names the rev that was read, or if every version of the peer before the write carries a mark
     below r; *inferred* where that rests on clocks, on a guessed value, or crosses revs of X that the log does not show;
@@ -47,10 +57,11 @@ def _judge(c: Chronicle, d: Version, word: str, before: Any, after: Any) -> Iter
         return
     if word == STATUS and d.track.side == "item" and not {stood, after} & words.FINAL:
         return
-    read = read_by(c, d)
+    stated = own_basis(d)
+    read = Read(d.track, stated, True) if stated is not None and stated < i.rev else read_by(c, d)
     if read is None:
         return
-    b = read.peer.mark_on(d.track.record, read.rev)
+    b = stated if read.peer is d.track else read.peer.mark_on(d.track.record, read.rev)
     if b is None or b >= i.rev:
         return
     if later_intent(c, d, word, after, i, read) or _asked_elsewhere(c, d, word, after, i):
@@ -86,13 +97,14 @@ def _a_later_one_is_blind(read: Read, i: Version) -> bool:
 
 
 def _asked_elsewhere(c: Chronicle, d: Version, word: str, after: Any, i: Version) -> bool:
-    """Whether whoever set the lost value asked for this one on the peer."""
-    return any(
+    """Whether whoever set the lost value then asked for this one on the peer."""
+    author = i.first.actor or i.first.source_id
+    return bool(author) and any(
         not v.derived
-        and v.author() == i.author() != ""
-        and v.first.actor_class == i.first.actor_class
+        and author == (v.first.actor or v.first.source_id)
         and v.moves.get(word, (UNSET, UNSET))[1] == after
         and was_before(c, v, d)
+        and is_later(c, v, i)
         for peer in c.peers(d.track)
         for v in peer.versions
     )
