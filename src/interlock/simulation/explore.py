@@ -150,10 +150,13 @@ class _Node:
 
 
 def dependent(a: Any, b: Any) -> bool:
-    """Whether the order of two steps can matter: one writes what the other touches, additions to one list apart."""
+    """Whether the order of two steps can matter: one writes what the other touches; but two additions commute."""
     return bool(
-        a.writes & b.writes or a.reads & (b.writes | b.adds) or b.reads & (a.writes | a.adds)
-    )  # fmt: skip
+        a.writes & (b.reads | b.writes | b.adds)
+        or b.writes & (a.reads | a.adds)
+        or a.reads & b.adds
+        or b.reads & a.adds
+    )
 
 
 def explore(scene: Scene, bounds: Bounds = UNBOUNDED, *, reduce: bool = True) -> Report:
