@@ -180,7 +180,7 @@ def field_of(name: str) -> Field | None:
 
 def _custom(part: str, key: str, family: Family) -> Field:
     all_of = _of(part, "custom")
-    fits = _FITS[family]
+    fits = FITS[family]
 
     def read(facts: Facts) -> Any:
         held = cast("Mapping[str, Any] | None", all_of(facts))
@@ -207,7 +207,7 @@ def as_bool(value: Any) -> Any:
     return value if isinstance(value, bool) else None
 
 
-_FITS: dict[Family, Callable[[Any], Any]] = {
+FITS: dict[Family, Callable[[Any], Any]] = {
     "string": _as_text, "string_notanalyzed": _as_text, "text": _as_text, "number": as_number, "datetime": _as_ms,
     "boolean": as_bool, "list": _as_text, "tree": _as_text,
 }  # fmt: skip

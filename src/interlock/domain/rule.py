@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,7 @@ from interlock.domain.decision import Tried
 from interlock.domain.errors import InvalidCombination, InvalidValue, Problem
 from interlock.domain.facts import Facts
 from interlock.domain.message import Message
+from interlock.domain.paths import names_of, value_at
 from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Index, Record
 
@@ -207,30 +208,11 @@ def render(template: str, facts: Facts) -> str | None:
 
 def _look_up(path: str, facts: Facts) -> str | None:
     found = _PATH.fullmatch(path)
-    value: Any = getattr(facts, found[1]) if found else None
-    names = found[2][1:].split(".") if found else []
-    if not isinstance(value, Record) or names[0] not in _names_of(type(value)):
-        return None
-    value = msgspec.to_builtins(getattr(value, _names_of(type(value))[names[0]]))
-    for name in names[1:]:
-        value = _member(value, name)
+    record: Record | None = getattr(facts, found[1]) if found else None
+    value = value_at(record, found[2][1:].split(".")) if found and record is not None else None
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int | float) and value != "" else None
-
-
-def _member(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        return cast("Mapping[str, Any]", value).get(name)
-    if isinstance(value, list | tuple) and name.isdecimal():
-        held = cast("Sequence[Any]", value)
-        return held[int(name)] if int(name) < len(held) else None
-    return None
-
-
-def _names_of(kind: type[Record]) -> dict[str, str]:
-    """The fields of a record that are shown, by their outward names."""
-    return {kind.outward(f): f for f in kind.__struct_fields__ if f not in kind.HIDDEN}
 
 
 def check_rule(values: Mapping[str, Any], queue: Queue | None) -> None:
@@ -273,7 +255,7 @@ def check_template(template: str) -> None:
         root, name = found[1], found[2].split(".")[1]
         if root == "conversation" and name in _CHOSEN:
             raise InvalidValue(f"{path} is what the rule decides; its target cannot depend on it.", pointer=at)
-        names = _names_of(_ROOTS[root])
+        names = names_of(_ROOTS[root])
         if name not in names:
             near = difflib.get_close_matches(name, list(names), n=1)
             hint = f" Did you mean {root}.{near[0]}?" if near else ""

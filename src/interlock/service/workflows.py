@@ -34,8 +34,9 @@ async def run(world: World, by: Provenance, conversation: str, event: str, chang
     `by` carries on from the event: its depth, and in `source` the workflow that made it, which it does not start again.
     """
     done: list[Done] = []
+    verb = event.rpartition(".")[2]
     for w in await enabled(world, by.org):
-        if not domain.listens(w, event, changed) or by.source == w.ref:
+        if not domain.listens(w, Conversation.TYPE, verb) or by.source == w.ref:
             continue
         if by.depth >= CHAIN_MAX:
             await note(world, by, conversation, _too_deep(w, conversation))
@@ -45,7 +46,8 @@ async def run(world: World, by: Provenance, conversation: str, event: str, chang
         async def decide(reading: Reading, w: Workflow = w) -> Decision:
             reading.saw(w)
             c = await reading.one(Conversation, conversation)
-            wish = domain.act(w, c) if domain.holds(w, c) else None
+            starts = domain.starts(w, Conversation.TYPE, verb, c, changed)
+            wish = domain.act(w, c, changed) if starts else None
             if wish is None:
                 return _declined(c)
             fields, said = wish
@@ -64,7 +66,7 @@ def _declined(c: Conversation) -> Decision:
     why = Why(
         direction="workflow",
         kind="declined",
-        reason="its conditions do not hold",
+        reason="its conditions do not hold, or what it wants is so already",
         record=c.ref,
         rev_before=c.rev,
         rev_after=c.rev,
