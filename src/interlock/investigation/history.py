@@ -319,18 +319,19 @@ class Chronicle:
         track = self.track(audit.record)
         if track is None:
             return None
+        beside = next((v for v in track.versions if v.first.place == audit.place), None)
+        if beside is not None:
+            return beside
         if audit.guard is not None:
             version = track.revs.get(audit.guard + 1)
             return version if version is not None and _fits(audit, version) else None
-        fitting = [v for v in track.versions if _fits(audit, v) and v.audit is None]
-        same_place = [v for v in fitting if v.first.place == audit.place]
-        return next(iter(same_place or (fitting if audit.trace else [])), None)
+        return next((v for v in track.versions if v.audit is None and audit.trace and _fits(audit, v)), None)
 
 
 def _fits(audit: Audit, version: Version) -> bool:
     if audit.trace and version.first.trace:
         return audit.trace == version.first.trace
-    return _agrees(audit, version)
+    return _agrees(audit, version) and (version.derived or bool(audit.patch))
 
 
 def _agrees(audit: Audit, version: Version) -> bool:

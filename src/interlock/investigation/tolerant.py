@@ -90,6 +90,7 @@ _CLOSERS = {
 _CONTROL = {"\b": "\\b", "\f": "\\f", "\t": "\\t"}
 _WRAP = re.compile(r"(?<![ \t])[ \t]*+\r?\n[ \t]*+")
 _WRAPS_MAX = 20
+_SURE_DIGITS = 4
 _KEY_AFTER_WRAP = re.compile(r'\n[ \t]*["“][\w$@.-]+["”][ \t]*:')
 _decode = msgspec.json.Decoder(str).decode
 
@@ -149,7 +150,7 @@ class _Parser:
             return self._string(path)
         found = _SCALAR.match(self.text, self.at)
         if found:
-            node = Node("scalar", self.at, path, found[0])
+            node = Node("scalar", self.at, path, self._sound(found[0], len(found[0]) > _SURE_DIGITS))
             self.at = found.end()
             return node
         elided = _ELISION.match(self.text, self.at)
@@ -262,9 +263,19 @@ class _Parser:
         start = self.at
         found = _STRING.match(self.text, start)
         if found:
+            raw = self._sound(found[0], "\\u" in found[0])
             self.at = found.end()
-            return Node("scalar", start, path, found[0])
+            return Node("scalar", start, path, raw)
         return self._soft_string(path)
+
+    def _sound(self, raw: str, doubtful: bool) -> str:
+        """The text of a scalar, if it has a value: not half of a surrogate pair, no number beyond all numbers."""
+        if doubtful:
+            try:
+                msgspec.json.decode(raw)
+            except msgspec.DecodeError as error:
+                raise self._fault(f"a value cannot be read: {error}") from error
+        return raw
 
     def _soft_string(self, path: Path) -> Node:
         """A string with odd quotes around it, or with line breaks inside."""
@@ -304,7 +315,7 @@ class _Parser:
         raw = '"' + re.sub(r"[\b\f\t]", lambda m: _CONTROL[m[0]], content) + '"'
         if not _STRING.fullmatch(raw):
             raise self._fault("a string holds what no string may hold")
-        return raw
+        return self._sound(raw, "\\u" in raw)
 
 
 def _indexed(node: Node, index: int) -> Node:

@@ -6,7 +6,7 @@ itself. Three things stay apart: `UNSET` (the log does not say), nobody (`()` or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -86,46 +86,51 @@ def value_of(word: str, value: Any) -> Any:
         return users_of(value)
     if word == QUEUE:
         found = id_of(value)
-        return found if found not in ("", UNSET) else None
-    return plain(value)
+        return found if found != "" and found is not UNSET else None
+    return value if type(value) in _PLAIN else plain(value)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def users_of(value: Any) -> tuple[str, ...]:
     """Whoever is named: one id, a list of ids, links, or nobody."""
-    if value is None or value == "" or value == []:
+    if type(value) is str:
+        return (value,) if value else ()
+    if value is None:
         return ()
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, Mapping) and "data" in value:
-        return users_of(value["data"])
     if isinstance(value, list | tuple):
         return tuple(sorted(str(id_of(v)) for v in value))
+    if type(value) is dict and "data" in value:
+        return users_of(value["data"])
     return (str(id_of(value)),)
 
 
 def id_of(value: Any) -> Any:
     """The id behind a link; anything else is itself."""
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         inner = value.get("data", value)
-        if isinstance(inner, Mapping) and "id" in inner:
+        if type(inner) is dict and "id" in inner:
             return inner["id"]
     return value
 
 
 def plain(value: Any) -> Any:
     """A value whose equality is what a reader means by equal."""
+    if type(value) in _PLAIN:
+        return value
     value = id_of(value)
     if isinstance(value, list | tuple):
-        return tuple(sorted((plain(v) for v in value), key=repr))
-    if isinstance(value, Mapping):
-        return _encode(dict(value))
-    return value
+        return tuple(sorted((plain(v) for v in value), key=repr)) if len(value) > 1 else tuple(map(plain, value))
+    return _encode(value) if type(value) is dict else value
 
 
 def same(word: str, a: Any, b: Any) -> bool:
     """Whether two values of a field say the same; null and absent do, and `()` for users."""
     if a is UNSET or b is UNSET:
         return a is b
+    if a == b and type(a) is type(b):
+        return True
     x, y = value_of(word, a), value_of(word, b)
     return x == y or (_is_number(x) and _is_number(y) and float(x) == float(y))
 

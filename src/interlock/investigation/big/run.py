@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -54,11 +55,12 @@ class Plan(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The report, the histories behind its findings, and what was only counted."""
+    """The report, the histories behind its findings, what was only counted, and each worker's peak memory in bytes."""
 
     report: Report
     histories: list[History]
     tally: Tally
+    peaks: list[int]
 
 
 def investigate(
@@ -202,7 +204,8 @@ class _Crew:
         examined = [e for part in judged for e in part[0]]
         tally = _sum([part[2] for part in judged])
         said = report(examined, inputs, partial=partial, without=frozenset({"R26"}))
-        return Done(_unless_sound(said, tally), [h for part in judged for h in part[1]], tally)
+        shown = [h for part in judged for h in part[1]]
+        return Done(_unless_sound(said, tally), shown, tally, [part[3] for part in judged])
 
     def _gather(self, told: Callable[[int], None]) -> list[Any]:
         """The next answer of every worker. Raises `RuntimeError` with a worker's own words if one has failed."""
@@ -296,11 +299,19 @@ def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
             if stop.is_set() and examined:
                 break
             examined += judge.partition(spills, segments)
-        pipe.send(("judged", (examined, judge.kept, judge.tally)))
+        pipe.send(("judged", (examined, judge.kept, judge.tally, _peak())))
     except (EOFError, BrokenPipeError):
         return
     except Exception as broken:  # noqa: BLE001 - whatever it is, the parent has to hear of it
         pipe.send(("failed", f"{type(broken).__name__}: {broken}"))
+
+
+def _peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10
 
 
 def _take(plan: Plan, pipe: Connection, stop: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from interlock.investigation.detectors.build import found, lowered
+from interlock.investigation.detectors.build import found, lowered, one_for_the_unit
 from interlock.investigation.detectors.reading import is_settled, read_by, was_before
 from interlock.investigation.finding import Certainty, Finding
 from interlock.investigation.history import QUEUE, UNIT, USERS, Chronicle, Track, Version
@@ -25,9 +25,9 @@ def authorless_value(c: Chronicle) -> Iterator[Finding]:
     for d in c.derived:
         if d.first.verb == "create" or is_settled(d):
             continue
-        for word in (USERS, QUEUE):
-            if word in d.moves:
-                yield from _judge(c, d, word, d.moves[word][1])
+        yield from one_for_the_unit(
+            f for word in (USERS, QUEUE) if word in d.moves for f in _judge(c, d, word, d.moves[word][1])
+        )
 
 
 def _judge(c: Chronicle, d: Version, word: str, value: Any) -> Iterator[Finding]:

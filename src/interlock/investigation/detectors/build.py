@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from interlock.investigation.anomalies import severity_of
 from interlock.investigation.finding import Certainty, Evidence, Finding, Lost, SeenBasis, Severity
 from interlock.investigation.history import Chronicle, Version, worst
 from interlock.investigation.observation import Audit, Observation
+from interlock.investigation.vocabulary import UNIT, word_of
 
 Detector = Callable[[Chronicle], Iterator[Finding]]
 Proof = Version | Observation | Audit | None
@@ -56,6 +59,23 @@ def found(
         evidence=evidence,
         facts=facts or {},
     )
+
+
+def one_for_the_unit(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of one write's findings about parts of the unit, the first by their order: users, queue, status. The unit is one
+    value; the other parts are named in its facts as `also`."""
+    parts: list[tuple[int, Finding]] = []
+    for f in findings:
+        word = word_of(f.field)
+        if word in UNIT:
+            parts.append((UNIT.index(word), f))
+        else:
+            yield f
+    if parts:
+        parts.sort(key=lambda part: part[0])
+        first = parts[0][1]
+        also = [f.field for _, f in parts[1:]]
+        yield msgspec.structs.replace(first, facts={**first.facts, "also": also}) if also else first
 
 
 def about(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
-from interlock.investigation.detectors.build import between, found, known
+from interlock.investigation.detectors.build import between, found, known, one_for_the_unit
 from interlock.investigation.detectors.reading import is_settled, is_shared, later_intent
 from interlock.investigation.finding import Finding
 from interlock.investigation.history import STATUS, USERS, Chronicle, Track, Version, key_of
@@ -78,20 +78,20 @@ def revert(c: Chronicle) -> Iterator[Finding]:
     for track in c.tracks:
         last: dict[str, Version] = {}
         for v in track.versions:
-            for word, (before, after) in v.moves.items():
-                if word == STATUS or not words.says_something(word):
-                    continue
-                p = last.get(word)
-                if (
-                    p is not None
-                    and _goes_back(p, v, word, before, after, c.limits.revert_ms)
-                    and not _fair(c, p, v, word)
-                ):
-                    value = list(before) if isinstance(before, tuple) else before
-                    facts = {"value": value, "by": p.first.client, "rev": p.rev, "sync": v.derived}
-                    lived = known(lived=between(v.at, p.at))
-                    yield found("R12", v, field=v.name_of(word), proofs=(p,), intervals=lived, facts=facts)
-                last[word] = v
+            yield from one_for_the_unit(_reverts(c, v, last))
+            last.update(dict.fromkeys(v.moves, v))
+
+
+def _reverts(c: Chronicle, v: Version, last: dict[str, Version]) -> Iterator[Finding]:
+    for word, (before, after) in v.moves.items():
+        p = last.get(word)
+        if p is None or word == STATUS or not words.says_something(word):
+            continue
+        if _goes_back(p, v, word, before, after, c.limits.revert_ms) and not _fair(c, p, v, word):
+            value = list(before) if isinstance(before, tuple) else before
+            facts = {"value": value, "by": p.first.client, "rev": p.rev, "sync": v.derived}
+            lived = known(lived=between(v.at, p.at))
+            yield found("R12", v, field=v.name_of(word), proofs=(p,), intervals=lived, facts=facts)
 
 
 def _goes_back(p: Version, v: Version, word: str, before: object, after: object, ms: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
-from interlock.investigation.detectors.build import between, found, known, lowered
+from interlock.investigation.detectors.build import between, found, known, lowered, one_for_the_unit
 from interlock.investigation.detectors.reading import (
     Read,
     is_later,
@@ -41,9 +41,9 @@ def stale_overwrite(c: Chronicle) -> Iterator[Finding]:
     """
     for d in c.derived:
         if d.moves and not is_settled(d):
-            for word, (before, after) in d.moves.items():
-                if is_shared(d, word):
-                    yield from _judge(c, d, word, before, after)
+            yield from one_for_the_unit(
+                f for word, (a, b) in d.moves.items() if is_shared(d, word) for f in _judge(c, d, word, a, b)
+            )
 
 
 def _judge(c: Chronicle, d: Version, word: str, before: Any, after: Any) -> Iterator[Finding]:

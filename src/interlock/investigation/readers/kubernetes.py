@@ -37,7 +37,7 @@ class KubernetesAudit:
             found = [self.entries(Item(item.place, {"apiVersion": event["apiVersion"], **_object(r)})) for r in rows]
             return [e for entries in found for e in entries or ()]
         done = event.get("stage", "ResponseComplete") == "ResponseComplete"
-        if not done or event.get("verb") not in _VERBS:
+        if not done or text(event.get("verb")) not in _VERBS:
             return []
         code = whole(_object(event.get("responseStatus")).get("code")) or 200
         if code == _CONFLICT:

@@ -65,7 +65,10 @@ def delimiter_of(rows: list[str]) -> str | None:
 
 
 def _cells(row: str, delimiter: str) -> list[str]:
-    return next(csv.reader([row[:CELL_BYTES_MAX]], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([row[:CELL_BYTES_MAX]], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def items_of(lines: Iterator[Line], input: int) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from interlock.investigation.report.timeline import Card, Cell, Timeline, word_f
 from interlock.investigation.report.words import headline, hole_text, input_text, place_text
 
 ROWS_MAX = 200
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>~&])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
 
 def page(report: Report, timelines: Sequence[Timeline], explain: Explain) -> str:
@@ -45,7 +45,8 @@ def page(report: Report, timelines: Sequence[Timeline], explain: Explain) -> str
 
 def _text(text: str) -> str:
     plain = text.encode("utf-8", "backslashreplace").decode()
-    return _MARKUP.sub(r"\\\1", "".join(c if c.isprintable() else " " for c in plain))
+    said = "".join(c if c.isprintable() else " " for c in plain)
+    return _MARKUP.sub(r"\\\1", said).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _code(text: str) -> str:
