@@ -55,7 +55,8 @@ async def test_while_the_first_is_running_the_second_is_told_to_wait(house: Hous
     house.store.commit = slow  # pyright: ignore[reportAttributeAccessIssue]
     first = asyncio.create_task(admin.send("POST", PATH, json={"name": "x"}, idempotency_key="k1"))
     await entered.wait()
-    second = await admin.send("POST", PATH, json={"name": "x"}, idempotency_key="k1")
+    async with asyncio.timeout(5):
+        second = await admin.send("POST", PATH, json={"name": "x"}, idempotency_key="k1")
     assert (second.status_code, second.json()["errors"][0]["code"]) == (409, "IDEMPOTENCY_RUNNING")
     go.set()
     assert (await first).status_code == 201
