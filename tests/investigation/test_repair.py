@@ -81,7 +81,21 @@ def test_what_was_left_out_is_unknown() -> None:
     assert of(text).unknown == {"tags", "custom"}
 
 
-@pytest.mark.parametrize("text", ["", "words", '{"a" 1}', '{"a": 1 "b": 2}', '{"a": nul}', '{"a": "b}', '"a"', "{]}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "words",
+        '{"a" 1}',
+        '{"a": 1 "b": 2}',
+        '{"a": nul}',
+        '{"a": "b}',
+        '"a"',
+        "{]}",
+        '{"a": 1e999,}',
+        '{"a": "\\ud800",}',
+    ],
+)
 def test_what_no_edit_makes_readable_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         of(text)
@@ -134,6 +148,22 @@ def test_two_ways_to_fit_are_no_proof() -> None:
     done = of(with_length(body))
     assert done.grade == "C"
     assert {"tags", "channels"} <= done.unknown
+
+
+def test_a_choice_among_known_lists_is_no_proof() -> None:
+    """The length has room for `tags`, not for `channels` twice: it fits, but then one of the names means no list."""
+    change = {"op": "replace", "before": "chat", "after": "voice"}
+    body = {"data": {"attributes": {"tags": ["a"]}}, "changes": {"attributes": {"channels": change}}}
+    assert of(with_length(body)).grade != "A"
+
+
+@pytest.mark.parametrize("left", ['{"a":..., "b":[1]}', '{"a":, "b":[1]}'])
+def test_what_is_not_there_is_not_proven(left: str) -> None:
+    """What stood there was `12`, as long as an empty list."""
+    done = of(f'{{"fullBodyLength":{len(compact({"a": 12, "b": [1]}))},"body":{left}}}')
+    assert done.grade != "A"
+    assert done.unknown == {"a"}
+    assert done.value["body"] == {"b": [1]}
 
 
 def test_a_length_that_does_not_fit_proves_nothing() -> None:

@@ -206,3 +206,22 @@ def test_a_quote_that_is_never_closed_does_not_swallow_a_table() -> None:
     count, report = read(("id,rev,state\n" + 'A,1,"open\n' + rows).encode())
     assert count > 1_000
     assert any("cannot be read" in r.why for r in report.refused)
+
+
+def test_a_table_whose_head_is_no_row() -> None:
+    count, report = read(b"id,rev\r,state\nA,1,new\n", format="csv")
+    assert count == 0
+    assert report.refusals > 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"op": [1], "source": {}}',
+        b'{"apiVersion": "audit.k8s.io/v1", "verb": {}}',
+        b'{"seq": [1], "id": "a", "changes": [{"rev": []}]}',
+    ],
+)
+def test_members_of_another_kind_than_expected(line: bytes) -> None:
+    count, _ = read(line + b"\n" + GOOD)
+    assert count in (6, 7)

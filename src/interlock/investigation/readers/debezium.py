@@ -28,7 +28,9 @@ class Debezium:
     def entries(self, item: Item) -> Iterable[Entry] | None:
         """One observation for each row that was made, changed or deleted; heartbeats and schema changes are nothing."""
         value = item.value.get("payload", item.value) if isinstance(item.value, dict) else None
-        if not isinstance(value, dict) or text(value.get("op")) not in _VERBS or not isinstance(value.get("source"), dict):
+        if not isinstance(value, dict) or text(value.get("op")) not in _VERBS:
+            return None
+        if not isinstance(value.get("source"), dict):
             return None
         before, after = value.get("before"), value.get("after")
         row: Any = after or before
