@@ -59,8 +59,8 @@ layers: $(INSTALLED_DEV)   ## which package may import which
 tests: $(INSTALLED_DEV)    ## the quick tests
 	@$(PYTEST) -n $(WORKERS) -m "not soak and not slow and not seeds and not browser"
 
-seeds: $(INSTALLED_DEV)    ## the fixed set of simulation seeds
-	@$(PYTEST) -m seeds || test $$? -eq 5
+seeds: $(INSTALLED_DEV)    ## explore the interleavings of the sync, 30 seconds, and a fixed set of random seeds
+	@$(BIN)/interlock prove --budget 30s --random 40 --seed 1
 
 soak: $(INSTALLED_DEV)     ## long runs: kills, faults, exploration
 	@$(PYTEST) -m soak
