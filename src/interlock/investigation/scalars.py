@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _EPOCH_UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (0.0, 1e3))
 """(from this size, factor to ms): ns, us, ms, s; right for the years 1973 to 5138."""
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _FRACTION = re.compile(r"(?<=\d)[.,](\d+)")
 _YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
 _ISO_MIN = 16
@@ -38,6 +40,9 @@ def epoch(value: float) -> int | None:
 def _ms_of_text(text: str) -> int | None:
     if len(text) < _ISO_MIN:
         return epoch(int(text)) if text.isdecimal() and text.isascii() else None
+    if _PLAIN.fullmatch(text):
+        second = _utc_second(text[:19])
+        return None if second is None else second * 1000 + int(text[20:23])
     if not (text[0].isdigit() and text[4] == "-"):
         return epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) <= 20 else None
     try:
@@ -45,6 +50,15 @@ def _ms_of_text(text: str) -> int | None:
     except ValueError:
         return None
     return ms_of_moment(moment)
+
+
+@lru_cache(8192)
+def _utc_second(text: str) -> int | None:
+    """Seconds since 1970 of `2022-03-02T19:13:26`, in UTC; the lines of a log share few of them."""
+    try:
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
 
 
 def _six_digits(match: re.Match[str]) -> str:
