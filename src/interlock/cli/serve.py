@@ -37,6 +37,8 @@ class Flags:
     "The least that is logged."
     event_log: str | None = None
     "Where each event and each sync decision is written as a line: a file, or - for standard output."
+    detect: bool | None = None
+    "Whether the detectors of investigate look at the own log as it goes."
     rate_limit: int | None = None
     "Requests a minute for each key; 0: no limit."
     stop_seconds: float | None = None

@@ -16,9 +16,11 @@ import structlog
 from interlock import __version__
 from interlock.bus.embedded import Announcing, EmbeddedBus
 from interlock.domain.errors import Unavailable
+from interlock.investigation.finding import Finding
 from interlock.ports import World
 from interlock.runtime import health
 from interlock.runtime.clock import RandomIds, SystemClock
+from interlock.runtime.detecting import Detecting
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
@@ -52,6 +54,8 @@ class House:
         """Every open stream ends at once: a stop does not wait for readers that would read for ever."""
         self.found: dict[str, int] = {}
         """What the cadences found to repair, by their name: in a healthy system nothing."""
+        self.detecting: Detecting | None = None
+        """The detectors over the own log, if the settings ask for them."""
 
     def app(self) -> Any:
         """The HTTP application. Imported here, so that a process without HTTP never pays for it."""
@@ -62,6 +66,8 @@ class House:
         app = build(self.world, settings=api, ready=self.ready)
         self.store.listen(app.state.heard)
         self.end_streams = app.state.end_streams
+        if self.detecting is not None:
+            self.detecting.listeners.append(_counted(app.state.host.metrics.registry))
         return app
 
     async def ready(self) -> list[Any]:
@@ -90,6 +96,8 @@ async def assemble(
         async with contextlib.AsyncExitStack() as stack:
             if settings.event_log:
                 await stack.enter_async_context(EventLog(world, settings.event_log))
+            if settings.detect:
+                house.detecting = await stack.enter_async_context(Detecting(world))
             workers.start()
             try:
                 yield house
@@ -100,6 +108,19 @@ async def assemble(
             await bus.close()
         if isinstance(store, SqliteStore):
             await store.close()
+
+
+def _counted(registry: Any) -> Callable[[Finding], None]:
+    """Findings as a figure for Prometheus."""
+    from prometheus_client import Counter
+
+    names = ["rule", "severity", "certainty"]
+    total = Counter("interlock_findings", "Anomalies that the detectors found in the own log", names, registry=registry)
+
+    def count(f: Finding) -> None:
+        total.labels(f.rule, f.severity, f.certainty).inc()
+
+    return count
 
 
 def _counting(found: dict[str, int]) -> Callable[[str, int], None]:

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         default="",
         description="Where each event and sync decision is written as a line: a file, or `-` for standard output.",
     )
+    detect: bool = Field(
+        default=True, description="Whether the detectors of `investigate` look at the own log as it goes."
+    )
     rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limit.")
     stop_seconds: float = Field(
         default=8.0, gt=0, le=600, description="How long a stop may wait for requests under way."

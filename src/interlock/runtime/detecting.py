@@ -1,0 +1,88 @@
+"""The investigator's rules over the service's own log as it goes: findings become log lines and figures.
+
+It reads the log like any consumer, from a durable position of its own, and works in small portions between which
+everything else has its turn: a finding may come late, a request may not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable
+
+import structlog
+
+from interlock.domain.errors import Unavailable
+from interlock.investigation.explain import explain
+from interlock.investigation.finding import Finding
+from interlock.investigation.live import LiveDetectors
+from interlock.ports import World
+from interlock.runtime.worker import OUTAGE_PAUSE_S
+
+CONSUMER = "detectors"
+BATCH_MAX = 256
+TICK_S = 0.25
+PORTION = 64
+"""Rows that are looked at without a pause: some milliseconds."""
+
+PORTIONS_MAX = 6
+KEPT = 1_000
+_log = structlog.get_logger("interlock")
+
+
+class Detecting:
+    """One task follows the log, one looks at what has come to rest. `counts` by (rule, severity, certainty)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._live = LiveDetectors(budget=PORTION)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.latest: deque[Finding] = deque(maxlen=KEPT)
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.listeners: list[Callable[[Finding], None]] = []
+
+    async def __aenter__(self) -> Detecting:
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="detectors"),
+            asyncio.create_task(self._look(), name="detectors:look"),
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                batch = await self._world.bus.receive(CONSUMER, BATCH_MAX)
+                for row in batch.rows:
+                    self._live.feed(row)
+                await self._world.bus.acknowledge(batch)
+            except Unavailable as away:
+                _log.warning("detectors_wait", why=str(away))
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+
+    async def _look(self) -> None:
+        while True:
+            for _ in range(PORTIONS_MAX):
+                for finding in self._live.due(self._world.clock.now()):
+                    self._tell(finding)
+                await asyncio.sleep(0)
+                if not self._live.behind:
+                    break
+            await asyncio.sleep(TICK_S)
+
+    def _tell(self, f: Finding) -> None:
+        self.counts[f.rule, f.severity, f.certainty] += 1
+        if f.severity != "low":
+            self.latest.append(f)
+            what = {"record": f.record.type, "id": f.record.id, "org": f.record.org, "rev": f.rev, "field": f.field}
+            sure = {"rule": f.rule, "severity": f.severity, "certainty": f.certainty}
+            _log.warning("finding", **sure, **what, text=explain(f))
+        for listener in self.listeners:
+            listener(f)
