@@ -179,3 +179,24 @@ async def test_what_another_process_commits_is_seen_by_the_next_load(
     assert await ours.find(holder) == [taken.after]
     await ours.close()
     await theirs.close()
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_rows_in_memory_are_no_answer_once_another_process_has_added_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    if not watched:
+        monkeypatch.setattr(watching, "_mapped", lambda _path: None)
+    ours, theirs = SqliteStore.open(tmp_path / "s.db", Hands()), SqliteStore.open(tmp_path / "s.db", Hands())
+    for first in (1, 4):
+        await put(ours, user(f"u{first}"), user(f"u{first + 1}"))
+        await put(theirs, user(f"u{first + 2}"))
+        for scope in ("", A):
+            for _ in range(2):
+                assert [r.position for r in await ours.changes(first - 1, 10, org=scope)] == [
+                    first,
+                    first + 1,
+                    first + 2,
+                ]
+    await ours.close()
+    await theirs.close()

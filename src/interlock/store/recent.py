@@ -26,6 +26,10 @@ class Recent:
             del self._rows[:spare]
             self._first += spare
 
+    def clear(self) -> None:
+        """Forget them: another process has written, and what follows the last one here is not known."""
+        self._rows, self._first = [], 0
+
     def after(self, position: int, limit: int, org: str) -> list[Row]:
         """The rows that follow `position`, of one org if given; nothing if they are not all here, or there are none."""
         start = position + 1 - self._first

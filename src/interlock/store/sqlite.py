@@ -89,7 +89,7 @@ class SqliteStore:
         self._since_checkpoint = 0
         self._idle: asyncio.TimerHandle | None = None
         self._checkpointing: asyncio.Future[None] | None = None
-        self._watch = Watch(path, self._cache.clear)
+        self._watch = Watch(path, self._forget)
         self._group = GroupCommit(
             self._write, self._sql, clock, self._watch, self._committed, batch_max=options.batch_max,
             intake_max=options.intake_max, waiting_max=options.waiting_max, busy_timeout_s=options.busy_timeout_s,
@@ -172,7 +172,7 @@ class SqliteStore:
         self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
     ) -> list[Row]:
         """Rows after a position, in order; the last `limit` of them if `newest`."""
-        if not partition and not newest:
+        if not partition and not newest and self._watch.alone():
             known = self._recent.after(after, limit, org)
             if known:
                 return known
@@ -263,6 +263,11 @@ class SqliteStore:
             return read(self._scan)
 
         return await asyncio.get_running_loop().run_in_executor(self._scan_thread, run)
+
+    def _forget(self) -> None:
+        """Others have written: what is in memory may be old, or not all."""
+        self._cache.clear()
+        self._recent.clear()
 
     def _committed(self, batch: Sequence[Prepared], rows: Sequence[Row]) -> None:
         cache = self._cache
