@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-_EPOCH_UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (0.0, 1e3))
-"""(from this size, factor to ms): ns, us, ms, s; right for the years 1973 to 5138."""
+_EPOCH_UNITS = ((1e17, 1, 1_000_000), (1e14, 1, 1_000), (1e11, 1, 1), (0.0, 1_000, 1))
+"""(from this size, times, divided by): ns, us, ms, s; right for the years 1973 to 5138."""
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -33,8 +33,8 @@ def epoch(value: float) -> int | None:
     """An epoch of unknown unit, told by its size; `None` below 1973 and for what is not finite."""
     if not 1e8 <= value < 1e20:
         return None
-    factor = next(f for size, f in _EPOCH_UNITS if value >= size)
-    return value if factor == 1.0 and isinstance(value, int) else int(value * factor)
+    times, divisor = next((times, divisor) for size, times, divisor in _EPOCH_UNITS if value >= size)
+    return int(value * times // divisor)
 
 
 def _ms_of_text(text: str) -> int | None:
