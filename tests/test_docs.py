@@ -75,6 +75,8 @@ def written(default: object) -> str:
     """A default, as the reference has it."""
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if default is None else f"{default:g}" if isinstance(default, float) else str(default)
 
 

@@ -47,6 +47,7 @@ async def test_a_day_has_races_and_loses_nothing() -> None:
     assert summary["sync_decisions"]["forward"]["merge"] > 0
     assert summary["sync_decisions"]["reverse"]["merge"] > 0
     assert summary["offers"]["accepted"] > 0
+    assert summary["sync_decisions"]["forward"]["conflict"] + summary["sync_decisions"]["reverse"]["conflict"] > 0
 
 
 async def test_a_recorded_day_is_played(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[str, str]]:
             placed = False
             while not placed:
                 batch = await house.world.bus.receive("test", 100)
-                placed = any(row.why.direction == "rule" for row in batch.rows)
+                placed = any(row.why.direction == "reverse" and row.changes for row in batch.rows)
                 await house.world.bus.acknowledge(batch)
         yield url, id
 

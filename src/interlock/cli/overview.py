@@ -15,7 +15,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     (
         "investigate",
         "interlock.cli.investigate:investigate",
-        "Which write did the harm, from which stale read: from the logs of any system that counts revisions.",
+        "Which write did the harm, from which stale read: from logs of any system that counts revisions.",
     ),
     (
         "events",
@@ -30,9 +30,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     (
         "prove",
         "interlock.cli.prove:prove",
-        "Explore every interleaving of the sync on the production code, and show that known faults are found.",
+        "Explore the interleavings of the sync on the production code, and say how far.",
     ),
-    ("replay", "interlock.cli.replay:replay", "Play a counterexample again, step by step, or under another policy."),
+    ("replay", "interlock.cli.replay:replay", "Play a counterexample again, step by step."),
     ("doctor", "interlock.cli.doctor:doctor", "Check a server or a store; each failed check comes with its fix."),
     ("openapi", "interlock.cli.openapi:openapi", "The description of the HTTP API, as OpenAPI 3.1."),
     (
