@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import log_day
 from log_day import BYTES_PER_LINE, LINES_PER_CONVERSATION, day
 from log_races import Lost, races
 
@@ -61,6 +63,14 @@ def generate_day(out: Path, megabytes: float, seed: int = 7) -> tuple[int, int]:
     conversations = max(60, round(megabytes * 1e6 / BYTES_PER_LINE / LINES_PER_CONVERSATION))
     incidents = max(3, conversations // CONVERSATIONS_PER_INCIDENT)
     return written(day(conversations, seed, START_MS, incidents), out)
+
+
+def generate_one(story: str, seed: int) -> tuple[list[str], list[Lost]]:
+    """One conversation of the day by the name of its story (`planted`, `honest_revert` …): its lines, and the truth."""
+    rng = random.Random(seed)
+    case = log_day.Case(log_day.Floor(rng, START_MS), rng, START_MS)
+    getattr(log_day, story)(case)
+    return [line for _, line in sorted(case.lines)], case.lost
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def blocks_of(share: Share) -> Iterator[Block]:
             data = file.read(BLOCK_BYTES)
             if not data:
                 if rest:
-                    yield Block(offset, before, [rest])
+                    yield Block(offset, before, _within(rest.removesuffix(b"\n").split(b"\n"), offset, share.end))
                 return
             chunk = rest + data if rest else data
             if len(chunk) > LINE_BYTES_MAX and b"\n" not in chunk:

@@ -50,7 +50,8 @@ def _text(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return "".join(c if c.isprintable() and c not in "`|" else " " for c in text)
+    plain = "".join(c if c.isprintable() and c not in "`|" else " " for c in text)
+    return plain.replace("<", "‹").replace(">", "›")
 
 
 def _table(timeline: Timeline) -> list[str]:
