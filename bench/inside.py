@@ -22,7 +22,6 @@ from interlock.runtime.settings import Settings
 from interlock.service import agents, conversations, orgs, records, reservations
 from interlock.service.preconditions import Precondition
 
-AGENTS = 12
 CAPACITY = 100_000
 
 
@@ -53,7 +52,7 @@ class Inside:
         await agents.put_routing_settings(world, person, team.id, served, Precondition(), beside=nothing)
         found = await world.store.find(Query(name="listing", org=org, type=Status.TYPE))
         available = next(s.id for s in found if isinstance(s, Status) and s.routable)
-        for n in range(AGENTS):
+        for n in range(self._under_way):  # as many agents as conversations, as the demonstration has
             fields = {"name": f"Agent {n}", "teams": (team.id,)}
             user = (await records.create(world, person, User, fields, beside=nothing)).record(User)
             assert user is not None
