@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 FUNCTION_LINES_MAX = 60
@@ -62,7 +63,13 @@ def python_files(root: Path, *folders: str) -> Iterator[tuple[Path, ast.Module]]
     for folder in folders or CODE_FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
             if not SKIPPED_FOLDERS & set(path.relative_to(root).parts):
-                yield path, ast.parse(path.read_text(encoding="utf-8"), str(path))
+                yield path, _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, _changed: int) -> ast.Module:
+    """One file, parsed once for all rules. Nobody changes the tree that is handed out."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def all_files(root: Path) -> Iterator[Path]:

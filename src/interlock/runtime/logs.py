@@ -94,6 +94,7 @@ class LogLines:
             "name": why.direction + "-sync",
             **self._head,
             "event": {"id": row.by.cause},
+            "org": row.org,
             "conversationId": row.partition,
             "workItemId": _item_id(row, snapshot),
             "direction": why.direction,
