@@ -12,6 +12,8 @@ from interlock.investigation.detectors.reading import is_settled, is_shared, lat
 from interlock.investigation.finding import Finding
 from interlock.investigation.history import STATUS, USERS, Chronicle, Track, Version, key_of
 
+MINUTE_MS = 60_000
+
 
 def flapping(c: Chronicle) -> Iterator[Finding]:
     """The users of one record changed three times or more within the window, at least twice by different machines.
@@ -72,8 +74,8 @@ def _carried(c: Chronicle, v: Version) -> Version | None:
 def revert(c: Chronicle) -> Iterator[Finding]:
     """A field of X went from a to b and, within the window and by another client, back to a.
 
-    On its own never a verdict. Silent if: a person took it back; whoever did had seen it (its basis says so); it is the
-    copy of a later intent on the peer, or a settled conflict on record.
+    On its own never a verdict. Silent if: the log's clock shows whole minutes only; a person took it back; whoever did
+    had seen it (its basis says so); it is the copy of a later intent on the peer, or a settled conflict on record.
     """
     for track in c.tracks:
         last: dict[str, Version] = {}
@@ -99,6 +101,8 @@ def _goes_back(p: Version, v: Version, word: str, before: object, after: object,
     if UNSET in (old, new, after) or p.first.client == v.first.client:
         return False
     if before is not UNSET and not words.same(word, before, new):
+        return False
+    if ms < MINUTE_MS and not (v.at or 0) % MINUTE_MS and not (p.at or 0) % MINUTE_MS:
         return False
     return words.same(word, after, old) and not words.same(word, old, new) and _within(v, p, ms)
 
