@@ -106,7 +106,7 @@ class Client:
     ) -> httpx.Response:
         """One request as it is."""
         transport = httpx.ASGITransport(app=self._app, raise_app_exceptions=True)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", trust_env=False) as http:
             given = {**self._headers, **{k.replace("_", "-"): v for k, v in headers.items()}}
             return await http.request(method, path, content=content, json=json, headers=given)
 

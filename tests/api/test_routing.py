@@ -220,3 +220,10 @@ async def test_a_workflow_is_kept(admin: Client, floor: Floor) -> None:
     changed = await admin.put(made["links"]["self"], {"description": "x"})
     assert changed["data"]["attributes"]["steps"] == body["steps"]
     assert [w["id"] for w in (await admin.get("/v1/workflows"))["data"]] == [made["id"]]
+
+
+async def test_a_workflow_that_leads_nowhere_is_refused_where_it_does(admin: Client) -> None:
+    trigger = {"id": "t", "eventName": "interlock.conversation.create", "transitions": [{"target": "nowhere"}]}
+    refused = await admin.send("POST", "/v1/workflows", json={"name": "w", "trigger": trigger, "steps": []})
+    assert refused.status_code in (400, 422)
+    assert refused.json()["errors"][0]["source"]["pointer"].startswith("/trigger")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
@@ -14,10 +13,9 @@ from interlock.api.custom import check_free
 from interlock.api.operation import get, post, put
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Free, Guarded, Name, Text, fields_of
-from interlock.domain import workflow
 from interlock.domain.workflow import Workflow
 from interlock.service import records, views
-from interlock.service.transact import Reading
+from interlock.service.workflows import check_workflow as check
 
 PATH = "/v1/workflows"
 Steps = Annotated[tuple[Free, ...], Meta(max_length=50)]
@@ -41,12 +39,6 @@ class WorkflowChange(Guarded, frozen=True, kw_only=True):
     steps: Steps | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
-
-
-async def _check(reading: Reading, present: Workflow | None, fields: Mapping[str, Any]) -> None:
-    check = getattr(workflow, "check_workflow", None)
-    if check is not None:
-        check({**({"trigger": present.trigger, "steps": present.steps} if present else {}), **fields})
 
 
 def _fields(call: Call) -> dict[str, Any]:
@@ -82,7 +74,7 @@ async def create(call: Call) -> Answer:
     """Add a workflow."""
     fields = _fields(call)
     return await call.act(
-        lambda beside: records.create(call.world, call.by, Workflow, fields, beside=beside, check=_check), Workflow
+        lambda beside: records.create(call.world, call.by, Workflow, fields, beside=beside, check=check), Workflow
     )
 
 
@@ -113,7 +105,7 @@ async def change(call: Call) -> Answer:
     precondition = call.precondition(Workflow, id)
     return await call.act(
         lambda beside: records.update(
-            call.world, call.by, Workflow, id, fields, precondition, beside=beside, check=_check
+            call.world, call.by, Workflow, id, fields, precondition, beside=beside, check=check
         ),
         Workflow,
         id=id,

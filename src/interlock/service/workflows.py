@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from interlock.domain import conversation as conversations
 from interlock.domain import workflow as domain
 from interlock.domain.assignment import Actor
@@ -20,6 +23,12 @@ def by_workflow(org: str, workflow: str, *, trace: str = "", cause: str = "", de
     """The provenance of what a workflow writes."""
     actor = Actor("workflow", "workflow", workflow)
     return Provenance(org, actor, "workflow", trace, cause=cause, source=Ref("workflow", workflow), depth=depth)
+
+
+async def check_workflow(reading: Reading, present: Workflow | None, fields: Mapping[str, Any]) -> None:
+    """What a workflow has to satisfy when it is saved."""
+    kept = {f: getattr(present, f) for f in ("name", "trigger", "steps")} if present else {}
+    domain.check_workflow({**kept, **fields})
 
 
 async def enabled(world: World, org: str) -> list[Workflow]:
