@@ -28,7 +28,8 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def investigate(
-    *paths: str, format: str | None = None, map: Path | None = None, report: Path | None = None, json: Json = False,
+    *paths: Annotated[str, Parameter(allow_leading_hyphen=True)], format: str | None = None,
+    map: Path | None = None, report: Path | None = None, json: Json = False,
     sarif: Path | None = None, perfetto: Path | None = None,
     emit_test: Annotated[Path | None, Parameter(name="--emit-test")] = None, redact: bool = False,
     redacted: Path | None = None, follow: bool = False, memory: str = "128M",
@@ -67,6 +68,10 @@ def investigate(
     """
     if not paths:
         raise Failure("nothing to investigate", next="interlock investigate FILE… , or - for stdin", code=USAGE)
+    # The parser has to let a lone hyphen through, and takes a mistyped option for a path with it.
+    mistyped = next((p for p in paths if p.startswith("-") and p != "-"), None)
+    if mistyped is not None:
+        raise Failure(f"Unknown option: {mistyped}.", next="interlock investigate --help", code=USAGE)
     budget = _bytes_of(memory)
     if report is not None and report.suffix not in (".html", ".md"):
         raise Failure(f"--report {report} is neither .html nor .md", next="--report FILE.html", code=USAGE)

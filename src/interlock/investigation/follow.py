@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -24,6 +25,7 @@ LIVE = Limits(rest_ms=15_000, live=True)
 GROUPS_MAX = 20_000
 ENTRIES_MAX = 500
 READ_BYTES = 4 << 20
+HEAD_BYTES = 1 << 10
 
 
 class _Group(msgspec.Struct):
@@ -46,7 +48,11 @@ class Watch:
         for entry in entries:
             self._add(entry)
             moved[entry.group] = None
-        return [f for group in moved for f in self._new(group)]
+        found = [f for group in moved for f in self._new(group)]
+        while len(self._groups) > GROUPS_MAX:
+            old, _ = self._groups.popitem(last=False)
+            self._told.pop(old, None)
+        return found
 
     def _add(self, entry: Entry) -> None:
         group = self._groups.setdefault(entry.group, _Group())
@@ -61,9 +67,6 @@ class Watch:
             del group.observations[:-ENTRIES_MAX]
         if at is not None:
             self._end = at if self._end is None else max(self._end, at)
-        while len(self._groups) > GROUPS_MAX:
-            old, _ = self._groups.popitem(last=False)
-            self._told.pop(old, None)
 
     def _new(self, name: str) -> list[Finding]:
         group, told = self._groups[name], self._told.setdefault(name, set())
@@ -88,7 +91,7 @@ class Follower:
         self.refused: list[Refused] = []
         self._input = input
         self._at = 0
-        self._file: tuple[int, int] | None = None
+        self._head = b""
 
     def run_once(self) -> list[Finding]:
         """Findings that what was added since the last time brings to light. A line without its end waits for it."""
@@ -100,7 +103,7 @@ class Follower:
     def _added(self) -> list[Line]:
         try:
             with self.path.open("rb") as file:
-                self._same(file.fileno())
+                self._same(file)
                 file.seek(self._at)
                 data = file.read(READ_BYTES)
         except FileNotFoundError:
@@ -109,21 +112,21 @@ class Follower:
         if not whole and len(data) >= min(READ_BYTES, LINE_BYTES_MAX):
             whole = len(data)
         lines: list[Line] = []
-        for line in data[:whole].split(b"\n")[: -1 if whole else None]:
+        for line in data[:whole].removesuffix(b"\n").split(b"\n") if whole else ():
             self.lines += 1
             lines.append(Line(self.lines, self._at, line.rstrip(b"\r")))
             self._at += len(line) + 1
         return lines
 
-    def _same(self, descriptor: int) -> None:
-        """Begins anew where this is another file than last time, or the same one cut short."""
-        import os
+    def _same(self, file: BinaryIO) -> None:
+        """Begins anew where this is another file than last time, or the same one cut short.
 
-        now = os.fstat(descriptor)
-        file = (now.st_dev, now.st_ino)
-        if self._file not in (None, file) or now.st_size < self._at:
+        It is told by its first bytes: a new file may well be given the old one's number.
+        """
+        head = file.read(HEAD_BYTES)
+        if not head.startswith(self._head) or file.seek(0, 2) < self._at:
             self._at = self.lines = 0
-        self._file = file
+        self._head = head
 
     def _entries(self, lines: Iterable[Line]) -> Iterable[Entry]:
         for found in jsonlines.items_of(iter(lines), self._input):

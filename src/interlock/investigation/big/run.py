@@ -10,6 +10,7 @@ what it had read.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -74,7 +75,9 @@ def investigate(
     histories_max   so many of the histories with findings come back whole, for timelines
     Ctrl-C ends the reading, and the report is partial; a second one ends the run.
     """
-    reading = open_inputs(paths, format=format, mapping=mapping)
+    # A worker's own standard input is closed when it is forked: it reads from a copy.
+    stdin = os.fdopen(os.dup(0), "rb") if "-" in map(str, paths) else None
+    reading = open_inputs(paths, format=format, mapping=mapping, stdin=stdin)
     fast = [n for n in range(len(reading.inputs)) if mapping is None and is_fast(reading, n, format)]
     sizes = [_size(i.name) for i in reading.inputs]
     partitions = partitions_for(sum(sizes), memory // workers)
