@@ -2,8 +2,7 @@
 
 Rows go in as they are committed; `due` gives what is new since. Memory is bounded by rows: the conversations that were
 silent longest are let go, and one that speaks again after that is judged by what it shows from then on. So is work:
-one call looks at `budget` rows at most, and what waits longer than that is counted in `behind`. Most conversations are
-boring, and their compact rows say so: the rules themselves look at the others only, so nothing low is told of those.
+one call looks at `budget` rows at most, and what waits longer than that is counted in `behind`.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from interlock.domain.log import Row
-from interlock.investigation.compact import compact_of
 from interlock.investigation.finding import Finding, History, Limits
 from interlock.investigation.history import Chronicle, key_of
 from interlock.investigation.investigate import rules
 from interlock.investigation.observation import Audit, Entry, Observation
 from interlock.investigation.own import COUPLED, entries_of
-from interlock.investigation.screen import screen
 
 LIVE = Limits(rest_ms=15_000, live=True)
 """The windows of the live service."""
@@ -49,7 +46,6 @@ class LiveDetectors:
         self.behind = 0
         self.forgotten = 0
         self.looked_at = 0
-        self.suspected = 0
         self._after_ms = after_ms
         self._rows_max = rows_max
         self._budget = budget
@@ -98,9 +94,6 @@ class LiveDetectors:
 
     def _look(self, name: str, known: _Conversation, now: int) -> list[Finding]:
         self.looked_at += 1
-        if not screen([compact_of(e) for e in known.entries], self.limits, now).suspect:
-            return []
-        self.suspected += 1
         observations = [e for e in known.entries if isinstance(e, Observation)]
         audits = [e for e in known.entries if isinstance(e, Audit)]
         new: list[Finding] = []

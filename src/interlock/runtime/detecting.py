@@ -27,6 +27,9 @@ PORTION = 64
 """Rows that are looked at without a pause: some milliseconds."""
 
 PORTIONS_MAX = 6
+BUSY_S = 0.02
+"""A wait that took so much longer than asked for: the loop has other work, which goes first."""
+
 KEPT = 1_000
 _log = structlog.get_logger("interlock")
 
@@ -68,14 +71,17 @@ class Detecting:
                 await asyncio.sleep(OUTAGE_PAUSE_S)
 
     async def _look(self) -> None:
+        loop, portions = asyncio.get_running_loop(), PORTIONS_MAX
         while True:
-            for _ in range(PORTIONS_MAX):
+            for _ in range(portions):
                 for finding in self._live.due(self._world.clock.now()):
                     self._tell(finding)
                 await asyncio.sleep(0)
                 if not self._live.behind:
                     break
+            begun = loop.time()
             await asyncio.sleep(TICK_S)
+            portions = 1 if loop.time() - begun - TICK_S > BUSY_S else PORTIONS_MAX
 
     def _tell(self, f: Finding) -> None:
         self.counts[f.rule, f.severity, f.certainty] += 1
