@@ -31,7 +31,6 @@ class Metrics:
             ["direction", "outcome", "reason"],
             **made,
         )
-        self.conflicts = Counter("interlock_commit_conflicts", "Commits refused because a record had moved", **made)
         self.offers = Counter("interlock_offers", "Offers by how they ended", ["outcome"], **made)
         self.lag = Gauge("interlock_relay_position_lag", "Rows of the log not yet handled, per role", ["role"], **made)
         self.out_of_step = Gauge(
