@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hypothesis import strategies as st
+from msgspec import UNSET
 from tests.domain.floor import ORG, Floor
 
-from interlock.domain import life_cycle
-from interlock.domain.agent import Status, with_status
+from interlock.domain import life_cycle, order
+from interlock.domain.agent import OrgSettings, Status, with_status
 from interlock.domain.conversation import Shared
 from interlock.domain.decision import Decision
+from interlock.domain.order import Order
 from interlock.domain.record import Record
 from interlock.domain.settle import Manner
 
@@ -104,3 +107,26 @@ def shown(records: dict[tuple[str, str], Record]) -> dict[tuple[str, str], objec
         for key, r in records.items()
         if key[0] != "conversation"
     }
+
+
+SETTINGS = OrgSettings(id=ORG, org=ORG, accept_timeout_seconds=45)
+
+
+def put(floor: Floor, wanted: Order, *, seen: int | None = None, silent: Status | None = UNAVAILABLE) -> Decision:
+    """One PUT, committed."""
+    moment = floor.moment()
+    return floor.take(
+        order.carry_out(floor.case(), wanted, moment, settings=SETTINGS, seen=seen, silent=silent)
+    )  # fmt: skip
+
+
+ANY_ORDER = st.builds(
+    Order,
+    queue=st.sampled_from((UNSET, UNSET, None, "q1", "q2")),
+    assigned_to=st.sampled_from((UNSET, UNSET, None, "u1", "u2")),
+    routed_to=st.sampled_from((None, None, None, "u1", "u2")), rejected_by=st.sampled_from((None, None, None, "u1")),
+    timedout=st.sampled_from((False, False, True)), accepted_by=st.sampled_from((None, None, None, "u1", "u2")),
+    status=st.sampled_from((None, None, "assigned", "wrap-up", "completed")),
+    paused=st.sampled_from((None, None, True, False)),
+)  # fmt: skip
+"""Orders of every kind, most of which contradict themselves or the state of the item."""

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from tests.domain.courses import ANY_ORDER, put
 from tests.domain.floor import Floor
 
 from interlock.domain import assignment as unit
@@ -21,6 +22,7 @@ from interlock.domain.assignment import ActorClass, Assigned, Context, Coupled, 
 from interlock.domain.conversation import Conversation, Shared, Snooze
 from interlock.domain.decision import Decision
 from interlock.domain.errors import Problem
+from interlock.domain.order import Order
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 
@@ -153,6 +155,17 @@ class Machine(RuleBasedStateMachine):
             run(floor, name, cls, user)
         except Problem:
             assert floor.records == had
+        self.record()
+
+    @precondition(lambda self: self.floor.all(WorkItem))
+    @rule(wanted=ANY_ORDER, ms=st.sampled_from((0, 40_000)))
+    def put(self, wanted: Order, ms: int) -> None:
+        self.floor.now += ms
+        had = dict(self.floor.records)
+        try:
+            put(self.floor, wanted)
+        except Problem:
+            assert self.floor.records == had
         self.record()
 
     def teardown(self) -> None:

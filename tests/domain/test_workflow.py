@@ -55,7 +55,7 @@ MEANINGS: list[tuple[dict[str, Any], bool]] = [
     (cond("dne", at("assignedUsers")), True), (cond("dne", at("tags")), False),
     (cond("true", at("custom.vipBool")), True), (cond("true", at("ended")), False), (cond("false", at("ended")), True),
     (cond("false", at("custom.missing")), False), (cond("true", at("messageCount")), False),
-    (cond("true", True), True), (cond("true", 1), False),
+    (cond("true", True), True), (cond("true", 1), False), (cond("exists", []), False), (cond("dne", {}), True),
     (cond("eq", at("status"), "open"), True), (cond("eq", at("status"), "done"), False),
     (cond("eq", "open", at("status")), True), (cond("eq", at("messageCount"), True), False),
     (cond("eq", at("messageCount"), 1.0), True), (cond("eq", at("tags"), ["vip", "new"]), True),
