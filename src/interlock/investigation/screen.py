@@ -1,8 +1,11 @@
 """Whether a conversation is boring, told from its compact rows alone.
 
-Exact in never missing: if the screen says boring, no rule of severity medium or high fires on the full history. (It
-may suspect a healthy one; the full look then says so.) Gaps are no reason for a full look: they are reported from the
-rows. What it does not look at is a field beyond the unit: a row that changed one is looked at in full.
+Exact in never missing: if the screen says boring, no rule of severity medium or high fires on the full history, but two
+that it reports or leaves to others: gaps (R5), which it gives back, and what a user holds in all (R26). It may suspect
+a healthy conversation; the full look then says so. A row that changed a field beyond the unit is looked at in full.
+
+Most rows follow the one before them in every respect and touch no shared field. For these nothing is done but to see
+that it is so; everything dearer looks only at rows that moved the unit.
 """
 
 from __future__ import annotations
@@ -49,6 +52,12 @@ from interlock.investigation.compact import (
 from interlock.investigation.finding import Limits
 from interlock.investigation.vocabulary import FINAL, HELD, WAITING
 
+_LOOK = ODD | FURTHER | SKEWED
+_UNIT_END = STATUS_BEFORE + 1
+_STILL = (UNCHANGED, UNCHANGED, UNCHANGED)
+_STILL_LIST = [UNCHANGED, UNCHANGED, UNCHANGED]
+"""Rows that were read back from a spill are lists."""
+
 
 class Gap(NamedTuple):
     """Revs that are missing between two neighbours: the earlier one's rev, and the row of the later one."""
@@ -70,107 +79,136 @@ class Screened(NamedTuple):
 
 
 class _Chain:
-    """One record's rows, one per rev, after what its neighbours say has been checked."""
+    """One record's rows, one per rev, after what its neighbours say has been checked.
 
-    __slots__ = ("gaps", "holes", "in_order", "rows", "skewed", "suspect")
+    moved   the first row and those that moved the unit       syncs   those that a sync wrote
+    """
 
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
+    __slots__ = ("gaps", "holes", "in_order", "moved", "newest", "rows", "skewed", "suspect", "syncs")
+
+    def __init__(self, first: Row) -> None:
+        flags = first[FLAGS]
+        self.rows = [first]
+        self.moved = [first]
+        self.syncs = [first] if flags & SYNC else []
         self.gaps: list[Gap] = []
-        self.suspect = ""
+        self.suspect = ("R8" if flags & ODD else "R7") if flags & (ODD | FURTHER) else ""
         self.in_order = True
-        self.holes = self.skewed = 0
+        self.holes = int(first[REV] > 1 and not flags & CREATE)
+        self.skewed = int(flags & SKEWED > 0)
+        self.newest: int = first[AT]
+
+    def follow(self, part: list[Row]) -> None:
+        """The rows after the first, up to one that has to be looked at in full."""
+        rows, moved = self.rows, self.moved
+        p = rows[0]
+        for r in part:
+            rev = p[REV]
+            if (
+                r[FLAGS] & _LOOK
+                or r[BEFORE] != rev
+                or r[REV] != rev + 1
+                or r[AT] < p[AT]
+                or r[ORDER] < p[ORDER]
+                or r[ORG] != p[ORG]
+            ):
+                if self._unusual(p, r):
+                    continue
+                if self.suspect:
+                    return
+            before = r[USERS_BEFORE:_UNIT_END]
+            if before != _STILL and before != _STILL_LIST:
+                if r[REV] == rev + 1 and _contradicts(p, r):
+                    self.suspect = "R7"
+                    return
+                moved.append(r)
+            elif r[USERS_AT:USERS_BEFORE] != p[USERS_AT:USERS_BEFORE] and _silently(p, r):
+                self.suspect = "R7"
+                return
+            if r[FLAGS] & SYNC:
+                self.syncs.append(r)
+            rows.append(r)
+            p = r
+        self.newest = max(p[AT], self.newest)
+
+    def _unusual(self, p: Row, r: Row) -> bool:
+        """What is not as it usually is between two neighbours. True: `r` is `p` once more. May set `suspect`."""
+        flags = r[FLAGS]
+        if flags & (ODD | FURTHER):
+            self.suspect = "R8" if flags & ODD else "R7"
+            return False
+        if r[ORG] != p[ORG]:
+            self.suspect = "R27"
+            return False
+        if r[REV] == p[REV]:
+            self.suspect = "" if r[DIGEST] == p[DIGEST] else "R4"
+            return not self.suspect
+        if r[ORDER] < p[ORDER]:
+            self.in_order = False
+        self.skewed += (r[AT] < p[AT]) + (flags & SKEWED > 0)
+        self.newest = max(self.newest, p[AT])
+        if r[REV] == p[REV] + 1:
+            self.suspect = "" if r[BEFORE] in (-1, p[REV]) else "R3"
+        elif r[BEFORE] == p[BEFORE] >= 0:
+            self.suspect = "R3"
+        elif r[BEFORE] != p[REV]:
+            self.gaps.append(Gap(p[REV], r, p))
+        return False
+
+
+def _contradicts(p: Row, r: Row) -> bool:
+    """Whether what a row says was there before is not what its neighbour shows."""
+    for n in range(USERS_BEFORE, _UNIT_END):
+        if r[n] != UNCHANGED and r[n] != NOT_SHOWN and r[n] != p[n - 3] != NOT_SHOWN:
+            return True
+    return False
+
+
+def _silently(p: Row, r: Row) -> bool:
+    """Whether a row shows another value than its neighbour without saying that it changed it."""
+    return any(p[n] != r[n] and NOT_SHOWN not in (p[n], r[n]) for n in range(USERS_AT, USERS_BEFORE))
 
 
 def screen(rows: list[Row], limits: Limits, end: int) -> Screened:
     """Looks at one group. `rows` are sorted here, in place; `end`: the last moment of the whole log (ms)."""
     rows.sort()
-    conversation: _Chain | None = None
-    item: _Chain | None = None
+    sides: list[_Chain | None] = [None, None, None]
+    chains: list[_Chain] = []
     audits: list[Row] = []
-    gaps: list[Gap] = []
-    holes = skewed = start = 0
-    told, in_order = False, True
-    while start < len(rows):
-        side, id = rows[start][SIDE], rows[start][ID]
+    start, count = 0, len(rows)
+    while start < count:
+        first = rows[start]
+        side, id = first[SIDE], first[ID]
         stop = start + 1
-        while stop < len(rows) and rows[stop][ID] == id and rows[stop][SIDE] == side:
+        while stop < count and rows[stop][ID] == id and rows[stop][SIDE] == side:
             stop += 1
-        part = rows[start:stop]
-        start = stop
         if side == AUDIT:
-            audits += part
-            continue
-        chain = _chain(part)
-        if chain.suspect or (side == ITEM and item is not None):
-            return Screened(chain.suspect or "R22")
-        if side == CONVERSATION:
-            conversation = chain
-        elif side == ITEM:
-            item = chain
-        gaps += chain.gaps
-        holes, skewed = holes + chain.holes, skewed + chain.skewed
-        told, in_order = told or len(chain.rows) > 1, in_order and chain.in_order
-    pair = _Pair(conversation, item, audits, limits, end, told and in_order)
-    suspect = pair.suspect()
-    return Screened(suspect, tuple(gaps), holes, skewed, pair.empty, pair.blind)
-
-
-def _chain(part: list[Row]) -> _Chain:
-    chain = _Chain()
-    rows = chain.rows
-    p: Row | None = None
-    for r in part:
-        flags = r[FLAGS]
-        if flags & (ODD | FURTHER):
-            chain.suspect = "R8" if flags & ODD else "R7"
-            return chain
-        if flags & SKEWED:
-            chain.skewed += 1
-        if p is None:
-            if r[REV] > 1 and not flags & CREATE:
-                chain.holes += 1
-        elif r[REV] == p[REV]:
-            if r[DIGEST] != p[DIGEST] or r[ORG] != p[ORG]:
-                chain.suspect = "R4"
-                return chain
-            continue
+            audits += rows[start:stop]
         else:
-            chain.suspect = _neighbours(chain, p, r)
-            if chain.suspect:
-                return chain
-        rows.append(r)
-        p = r
-    return chain
-
-
-def _neighbours(chain: _Chain, p: Row, r: Row) -> str:
-    """The rule that may fire between two versions that stand beside each other in the log."""
-    if r[ORG] != p[ORG]:
-        return "R27"
-    if r[ORDER] < p[ORDER]:
-        chain.in_order = False
-    if r[AT] < p[AT]:
-        chain.skewed += 1
-    if r[REV] != p[REV] + 1:
-        if r[BEFORE] == p[BEFORE] and r[BEFORE] >= 0:
-            return "R3"
-        if r[BEFORE] != p[REV]:
-            chain.gaps.append(Gap(p[REV], r, p))
-        return ""
-    if r[BEFORE] not in (-1, p[REV]):
-        return "R3"
-    for n in (USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE):
-        if r[n] != UNCHANGED and r[n] != NOT_SHOWN and r[n] != p[n - 3] != NOT_SHOWN:
-            return "R7"
-    return ""
+            chain = _Chain(first)
+            if not chain.suspect:
+                chain.follow(rows[start + 1 : stop])
+            if chain.suspect or (side == ITEM and sides[ITEM] is not None):
+                return Screened(chain.suspect or "R22")
+            sides[side] = chain
+            chains.append(chain)
+        start = stop
+    pair = _Pair(sides[CONVERSATION], sides[ITEM], audits, limits, end, chains)
+    return Screened(
+        pair.suspect(),
+        tuple([gap for chain in chains for gap in chain.gaps]),
+        sum([chain.holes for chain in chains]),
+        sum([chain.skewed for chain in chains]),
+        pair.empty,
+        pair.blind,
+    )
 
 
 _NONE: list[Row] = []
 
 
 class _Pair:
-    """A conversation and its item, with the audits of their syncs."""
+    """A conversation and its item, with the audits of their syncs. `derived`: (id, rev) of what syncs wrote."""
 
     def __init__(
         self,
@@ -179,46 +217,50 @@ class _Pair:
         audits: list[Row],
         limits: Limits,
         end: int,
-        in_order: bool,
+        chains: list[_Chain],
     ) -> None:
-        self.a = conversation.rows if conversation is not None else _NONE
-        self.b = item.rows if item is not None else _NONE
+        self.a, self.b = conversation, item
         self.audits = audits
         self.limits = limits
         self.end = end
-        self.in_order = in_order
+        self.in_order = all(c.in_order for c in chains) and any(len(c.rows) > 1 for c in chains)
         self.empty = self.blind = 0
         self.told = {(r[ID], r[REV]): r for r in audits if not r[FLAGS] & REFUSAL}
+        self.derived = {(r[ID], r[REV]) for c in (conversation, item) if c is not None for r in c.syncs}
 
     def suspect(self) -> str:
         """The rule that may fire on the pair; empty if none can."""
+        a, b = self.a, self.b
+        found = self._audited() if self.audits else ""
+        if found or (a is None and b is None):
+            return found
+        mine = a.moved if a is not None else _NONE
+        theirs = b.moved if b is not None else _NONE
+        found = self._moves(mine, b.rows if b is not None else _NONE)
+        found = found or self._moves(theirs, a.rows if a is not None else _NONE)
+        if found or a is None or b is None:
+            return found
+        return self._together(a, b) or self._taken(mine, b) or self._taken(theirs, a)
+
+    def _audited(self) -> str:
+        """R19: every sync write has its audit, every audit its write. What an audit tells of is a sync's."""
         for r in self.audits:
             if r[FLAGS] & ODD:
                 return "R25"
-        return self._audited() or self._moves(self.a, self.b) or self._moves(self.b, self.a) or self._together()
-
-    def _audited(self) -> str:
-        """R19: every sync write has its audit, every audit its write."""
-        if not self.audits:
-            return ""
-        told = self.told
-        for r in (*self.a, *self.b):
-            audit = told.get((r[ID], r[REV]))
-            if audit is None:
-                if r[FLAGS] & LISTED:
+        chains = [c for c in (self.a, self.b) if c is not None]
+        for c in chains:
+            for r in c.syncs:
+                self.empty += r[FLAGS] & EMPTY > 0
+                if r[FLAGS] & LISTED and (r[ID], r[REV]) not in self.told:
                     return "R19"
+        for audit in self.told.values():
+            row = next((r for c in chains if c.rows[0][ID] == audit[ID] for r in c.rows if r[REV] == audit[REV]), None)
+            if row is None:
                 continue
-            if audit[TRACE] and r[TRACE] and audit[TRACE] != r[TRACE]:
+            if _unlike(audit, row):
                 return "R19"
-            if (
-                NOT_SHOWN != audit[USERS_AT] != r[USERS_AT] != NOT_SHOWN
-                or NOT_SHOWN != audit[QUEUE_AT] != r[QUEUE_AT] != NOT_SHOWN
-            ):
-                return "R19"
-            if audit[ORG] and audit[ORG] != r[ORG]:
-                return "R27"
-            if audit[MARK] < 0 or audit[AT] > r[AT]:
-                self.blind += 1
+            self.derived.add((row[ID], row[REV]))
+            self.blind += audit[MARK] < 0 or audit[AT] > row[AT]
         return ""
 
     def _moves(self, mine: list[Row], theirs: list[Row]) -> str:
@@ -226,31 +268,31 @@ class _Pair:
         last: list[Row | None] = [None, None, None]
         syncs = changes = newest = 0
         for d in mine:
-            derived = d[FLAGS] & SYNC or (d[ID], d[REV]) in self.told
-            if derived and d[FLAGS] & EMPTY:
-                self.empty += 1
-            if d[FLAGS] & CREATE:
+            flags = d[FLAGS]
+            if flags & CREATE:
                 last = [d, d, d]
                 continue
-            if d[USERS_BEFORE] == d[QUEUE_BEFORE] == d[STATUS_BEFORE] == UNCHANGED:
-                continue
+            derived = (d[ID], d[REV]) in self.derived
             if derived:
                 named = self._named(d)
-                suspect = self._read_late(d, theirs, named, newest)
+                suspect = self._read_late(d, theirs, named, newest) if named >= 0 else ""
+                suspect = suspect or (self._copied(d, last, theirs) if theirs else "")
                 if suspect:
                     return suspect
                 newest = max(newest, named)
                 syncs += 1
-            for word in (0, 1, 2):
-                if d[USERS_BEFORE + word] != UNCHANGED:
-                    suspect = self._one(d, last[word], theirs, word, bool(derived))
-                    if suspect:
-                        return suspect
-                    last[word] = d
-            changes += d[USERS_BEFORE] != UNCHANGED and not d[FLAGS] & PERSON
-        if syncs >= 3:
-            return "R9"
-        return "R11" if changes >= 3 else ""
+            if d[USERS_BEFORE] != UNCHANGED:
+                changes += not flags & PERSON
+                if last[0] is not None and self._goes_back(d, last[0], theirs, 0, derived):
+                    return "R12"
+                last[0] = d
+            if d[QUEUE_BEFORE] != UNCHANGED:
+                if last[1] is not None and self._goes_back(d, last[1], theirs, 1, derived):
+                    return "R12"
+                last[1] = d
+            if d[STATUS_BEFORE] != UNCHANGED:
+                last[2] = d
+        return "R9" if syncs >= 3 else "R11" if changes >= 3 else ""
 
     def _named(self, d: Row) -> int:
         audit = self.told.get((d[ID], d[REV]))
@@ -260,8 +302,6 @@ class _Pair:
 
     def _read_late(self, d: Row, theirs: list[Row], named: int, newest: int) -> str:
         """R16, R17: a version of the peer no newer than the last one; R23: one replaced longer ago than a lease."""
-        if named < 0:
-            return ""
         if newest and named <= newest:
             return "R17"
         for x in theirs:
@@ -269,23 +309,25 @@ class _Pair:
                 return "R23" if d[AT] - x[AT] > self.limits.lease_ms else ""
         return ""
 
-    def _one(self, d: Row, i: Row | None, theirs: list[Row], word: int, derived: bool) -> str:
-        """R1, R2 and R12 for one word of one write; `i` is the last version that changed it."""
-        value = d[USERS_AT + word]
-        if derived and theirs:
-            if (
-                i is not None
-                and not (i[FLAGS] & SYNC or (i[ID], i[REV]) in self.told)
-                and not self._covered(d, i, theirs)
-            ):
+    def _copied(self, d: Row, last: list[Row | None], theirs: list[Row]) -> str:
+        """R1 and R2 for each word that a sync wrote; `last`: for each word the version that changed it before."""
+        for word in (0, 1, 2):
+            if d[USERS_BEFORE + word] == UNCHANGED:
+                continue
+            i = last[word]
+            if i is not None and (i[ID], i[REV]) not in self.derived and not self._covered(d, i, theirs):
                 return "R1"
-            if word < 2 and not self._known_there(value, theirs, word):
+            if word < 2 and not _known_there(d[USERS_AT + word], theirs, word):
                 return "R2"
-        if i is None or word == 2 or d[FLAGS] & PERSON or i[FLAGS] & CREATE or d[CLIENT] == i[CLIENT]:
-            return ""
-        if value != i[USERS_BEFORE + word] or not 0 <= d[AT] - i[AT] <= self.limits.revert_ms:
-            return ""
-        return "" if derived and self._asked_for(d, i, theirs, word) else "R12"
+        return ""
+
+    def _goes_back(self, d: Row, i: Row, theirs: list[Row], word: int, derived: bool) -> bool:
+        """R12: another client takes back what was set a moment ago, and nobody asked for that."""
+        if d[CLIENT] == i[CLIENT] or (d[FLAGS] & PERSON) or (i[FLAGS] & CREATE):
+            return False
+        if d[USERS_AT + word] != i[USERS_BEFORE + word] or not 0 <= d[AT] - i[AT] <= self.limits.revert_ms:
+            return False
+        return not (derived and self._asked_for(d, i, theirs, word))
 
     def _covered(self, d: Row, i: Row, theirs: list[Row]) -> bool:
         """Whether the peer's version behind `d` had certainly seen `i`, or no version of it says what it had seen."""
@@ -298,11 +340,6 @@ class _Pair:
                 mark = max(mark, x[MARK])
         return lowest < 0 or mark >= i[REV]
 
-    def _known_there(self, value: str, theirs: list[Row], word: int) -> bool:
-        if not value:
-            return any(x[USERS_AT + word] != NOT_SHOWN or x[USERS_BEFORE + word] != UNCHANGED for x in theirs)
-        return any(x[USERS_AT + word] == value or x[USERS_BEFORE + word] == value for x in theirs)
-
     def _asked_for(self, d: Row, i: Row, theirs: list[Row], word: int) -> bool:
         """Whether the peer had an intent of this value that had seen `i`, before `d`."""
         mark = -1
@@ -311,28 +348,35 @@ class _Pair:
             if x[USERS_AT + word] != d[USERS_AT + word] or x[USERS_BEFORE + word] == UNCHANGED or mark < i[REV]:
                 continue
             earlier = x[ORDER] < d[ORDER] if self.in_order else x[AT] <= d[AT]
-            if earlier and not x[FLAGS] & SYNC and (x[ID], x[REV]) not in self.told:
+            if earlier and (x[ID], x[REV]) not in self.derived:
                 return True
         return False
 
-    def _together(self) -> str:
-        """R13, R14 at rest, R24: what the two show side by side."""
-        a, b = self.a, self.b
-        if not a or not b:
-            return ""
-        for r in b:
-            if r[STATUS_AT] in WAITING and r[USERS_AT] not in ("", NOT_SHOWN):
+    def _together(self, a: _Chain, b: _Chain) -> str:
+        """R13, R14 at rest: what the two show side by side."""
+        first = last = -1
+        for r in b.moved:
+            status = r[STATUS_AT]
+            if status in WAITING:
+                if r[USERS_AT] and r[USERS_AT] != NOT_SHOWN:
+                    return "R14"
+                if first < 0:
+                    first = r[AT]
+                last = self.end
+            elif last == self.end and status != NOT_SHOWN:
+                last = r[AT]
+            if status in HELD and r[USERS_AT] in ("", NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b.rows):
                 return "R14"
-            if r[STATUS_AT] in HELD and r[USERS_AT] in ("", NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b):
-                return "R14"
-        return self._side_by_side() or self._at_rest() or self._taken(a, b) or self._taken(b, a)
+        rest = self.limits.rest_ms
+        if first >= 0 and last - first >= rest and self._side_by_side(a, b):
+            return "R14"
+        return self._at_rest(a, b) if self.end - max(a.newest, b.newest) >= rest else ""
 
-    def _side_by_side(self) -> str:
+    def _side_by_side(self, a: _Chain, b: _Chain) -> bool:
         """R14: the conversation has users while the item waits, for longer than the window."""
-        moments = sorted((*self.a, *self.b), key=_time)
         has = waits = False
         since = -1
-        for r in moments:
+        for r in sorted(a.moved + b.moved, key=_time):
             if r[SIDE] == CONVERSATION:
                 has = has if r[USERS_AT] == NOT_SHOWN else bool(r[USERS_AT])
                 has = has and r[STATUS_AT] not in FINAL
@@ -342,69 +386,91 @@ class _Pair:
                 since = r[AT] if since < 0 else since
             elif since >= 0:
                 if r[AT] - since >= self.limits.rest_ms:
-                    return "R14"
+                    return True
                 since = -1
-        return "R14" if since >= 0 and self.end - since >= self.limits.rest_ms else ""
+        return since >= 0 and self.end - since >= self.limits.rest_ms
 
-    def _at_rest(self) -> str:
+    def _at_rest(self, a: _Chain, b: _Chain) -> str:
         """R13: users, queue, or being done."""
-        a, b = self.a, self.b
-        state, status = _last(b, STATUS_AT), _last(a, STATUS_AT)
-        if state in FINAL or self.end - max(*map(_time, a), *map(_time, b)) < self.limits.rest_ms:
+        state = _last(b, STATUS_AT)
+        if state in FINAL:
             return ""
-        if status in FINAL:
-            known = any(x[STATUS_AT] in FINAL for x in b) or any(r[FLAGS] & STATES_POLICY for r in self.audits)
-            return "R13" if known else ""
+        if _last(a, STATUS_AT) in FINAL:
+            for x in b.moved:
+                if x[STATUS_AT] in FINAL:
+                    return "R13"
+            return "R13" if self.audits and any(r[FLAGS] & STATES_POLICY for r in self.audits) else ""
         users, owner = _last(a, USERS_AT), _last(b, USERS_AT)
         if owner == NOT_SHOWN and state in WAITING:
             owner = ""
-        if NOT_SHOWN not in (users, owner) and (
-            bool(users) != bool(owner) or not set(owner.split()) <= set(users.split())
-        ):
+        apart = bool(users) != bool(owner) or not set(owner.split()) <= set(users.split())
+        if apart and NOT_SHOWN not in (users, owner):
             return "R13"
         queue, waits_in = _last(a, QUEUE_AT), _last(b, QUEUE_AT)
-        return (
-            "R13" if state in WAITING and not users and NOT_SHOWN not in (queue, waits_in) and queue != waits_in else ""
-        )
+        apart = queue != waits_in and NOT_SHOWN not in (queue, waits_in)
+        return "R13" if apart and state in WAITING and not users else ""
 
-    def _taken(self, mine: list[Row], theirs: list[Row]) -> str:
+    def _taken(self, mine: list[Row], theirs: _Chain) -> str:
         """R24: an intent of one side that the other neither took nor answered within the window."""
         rest = self.limits.rest_ms
+        before = self.end - rest
         for v in mine:
-            if (
-                v[USERS_BEFORE] == v[QUEUE_BEFORE] == UNCHANGED
-                or v[FLAGS] & (SYNC | CREATE)
-                or (v[ID], v[REV]) in self.told
-                or v[AT] > self.end - rest
-            ):
+            if v[AT] > before or v[USERS_BEFORE] == v[QUEUE_BEFORE] == UNCHANGED:
                 continue
-            if theirs[0][AT] > v[AT] + rest:
+            if v[FLAGS] & CREATE or (v[ID], v[REV]) in self.derived:
                 continue
             until = v[AT] + rest
-            if any(r[ID] == theirs[0][ID] and v[AT] <= r[AT] <= until for r in self.audits):
-                continue
-            if any(v[AT] <= x[AT] <= until and (x[FLAGS] & SYNC or (x[ID], x[REV]) in self.told) for x in theirs):
+            if theirs.rows[0][AT] > until or self._answered(v, theirs, until):
                 continue
             for word in (0, 1):
-                if v[USERS_BEFORE + word] != UNCHANGED and not self._settled(v, mine, theirs, word, until):
+                if v[USERS_BEFORE + word] != UNCHANGED and not _settled(v, mine, theirs.rows, word, until):
                     return "R24"
         return ""
 
-    def _settled(self, v: Row, mine: list[Row], theirs: list[Row], word: int, until: int) -> bool:
-        if all(x[USERS_AT + word] == NOT_SHOWN and x[USERS_BEFORE + word] == UNCHANGED for x in theirs):
+    def _answered(self, v: Row, theirs: _Chain, until: int) -> bool:
+        id = theirs.rows[0][ID]
+        for r in self.audits:
+            if r[ID] == id and v[AT] <= r[AT] <= until:
+                return True
+        return any(v[AT] <= x[AT] <= until and (x[ID], x[REV]) in self.derived for x in theirs.moved)
+
+
+def _unlike(audit: Row, row: Row) -> bool:
+    """Whether an audit and the row under the rev that it must have made do not tell of one write."""
+    if audit[TRACE] and row[TRACE] and audit[TRACE] != row[TRACE]:
+        return True
+    for n in (USERS_AT, QUEUE_AT):
+        if NOT_SHOWN != audit[n] != row[n] != NOT_SHOWN:
             return True
-        return any(x[REV] > v[REV] and x[USERS_BEFORE + word] != UNCHANGED and x[AT] <= until for x in mine)
+    return bool(audit[ORG]) and audit[ORG] != row[ORG]
+
+
+def _known_there(value: str, theirs: list[Row], word: int) -> bool:
+    """R2: whether the other side ever had this value; of nobody, whether it speaks of the field at all."""
+    at, before = USERS_AT + word, USERS_BEFORE + word
+    if value:
+        return any(x[at] == value or x[before] == value for x in reversed(theirs))
+    return any(x[at] != NOT_SHOWN or x[before] != UNCHANGED for x in reversed(theirs))
+
+
+def _settled(v: Row, mine: list[Row], theirs: list[Row], word: int, until: int) -> bool:
+    """Whether the other side never shows the field, or something newer came in its place."""
+    at, before = USERS_AT + word, USERS_BEFORE + word
+    if all(x[at] == NOT_SHOWN and x[before] == UNCHANGED for x in theirs):
+        return True
+    return any(x[REV] > v[REV] and x[before] != UNCHANGED and x[AT] <= until for x in mine)
 
 
 def _time(r: Row) -> int:
     return r[AT]
 
 
-def _last(rows: list[Row], n: int) -> str:
+def _last(chain: _Chain, n: int) -> str:
     """The last value that is shown; a field that is hidden where it was shown before is empty."""
-    if rows[-1][n] != NOT_SHOWN:
-        return rows[-1][n]
-    for r in rows:
+    value = chain.rows[-1][n]
+    if value != NOT_SHOWN:
+        return value
+    for r in chain.moved:
         if r[n] != NOT_SHOWN or r[n + 3] != UNCHANGED:
             return ""
     return NOT_SHOWN
