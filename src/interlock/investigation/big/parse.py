@@ -197,14 +197,14 @@ def _kind_of(name: str) -> int:
 
 
 class Parser:
-    """Turns lines into rows; remembers what it has worked out about names, values and seconds."""
+    """Turns lines into rows; remembers what it has worked out about names, values and minutes."""
 
     def __init__(self, input: int) -> None:
         self._base = input << INPUT_SHIFT
         self._decode = msgspec.json.Decoder(_Line).decode
         self._kinds: dict[str, int] = {}
         self._values: dict[tuple[int, bool, bytes], str] = {}
-        self._seconds: dict[str, int] = {}
+        self._minutes: dict[str, int] = {}
         self._verbs: dict[str, int] = {}
 
     def row(self, line: bytes, offset: int) -> Row | None:
@@ -417,17 +417,17 @@ class Parser:
 
     def _ms(self, text: str) -> int | None:
         """A time in the one form that costs nothing; any other is left to the slow way."""
-        if len(text) != 24 or text[19] != "." or text[23] != "Z":
+        if len(text) != 24 or text[16] != ":" or text[19] != "." or text[23] != "Z":
             return None
-        second = self._seconds.get(text[:19])
-        if second is None:
-            second = ms_of(text[:19] + "Z")
-            if second is None:
+        minute = self._minutes.get(text[:16])
+        if minute is None:
+            minute = ms_of(text[:16] + ":00Z")
+            if minute is None:
                 return None
-            if len(self._seconds) >= _CACHED_MAX:
-                self._seconds.clear()
-            self._seconds[text[:19]] = second
-        return second + int(text[20:23])
+            if len(self._minutes) >= _CACHED_MAX:
+                self._minutes.clear()
+            self._minutes[text[:16]] = minute
+        return minute + int(text[17:19]) * 1000 + int(text[20:23])
 
 
 def _stands(id: str, type: str, resource: _Resource | None) -> tuple[str, int]:

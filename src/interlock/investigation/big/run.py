@@ -9,6 +9,7 @@ what it had read.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -292,6 +293,8 @@ def _later(told: Any, lines: int) -> Any:
 def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
     """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows are many and have no cycles: looking for some among them would take a third of the time. See `worker.Judge`.
+    gc.disable()
     try:
         pipe.send(("taken", _take(plan, pipe, stop)))
         parts, marks, end, histories_max = pipe.recv()

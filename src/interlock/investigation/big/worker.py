@@ -6,6 +6,7 @@ entry is read once more, whole, from where it stands.
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -28,8 +29,11 @@ from interlock.investigation.screen import screen
 BLOB = DIGEST + 1
 """Behind a row's fields: the packed entry, where the input cannot be read a second time; else nothing."""
 
+COLLECT_EVERY = 100
+"""Examined groups between two collections: histories are full of cycles; rows, far more of them, have none."""
+
 _OFFSETS = (1 << INPUT_SHIFT) - 1
-MARK_BYTES = 128 << 10
+MARK_BYTES = 16 << 10
 
 Progress = Callable[[int], bool]
 """Told how many bytes more were read; answers whether to go on."""
@@ -69,9 +73,6 @@ def take(share: Share, spill: Spill, progress: Progress, mark_bytes: int = MARK_
     parse, add = parser.row, spill.add
     end, marked = -1, -mark_bytes
     for block in blocks_of(share):
-        if block.offset - marked >= mark_bytes:
-            marked = block.offset
-            took.marks.append((block.offset, block.before))
         took.lines = block.before + len(block.lines) + bool(block.over)
         if block.over:
             place = Place(share.input, block.before + 1, block.offset)
@@ -79,6 +80,9 @@ def take(share: Share, spill: Spill, progress: Progress, mark_bytes: int = MARK_
             continue
         offset, rows = block.offset, 0
         for n, line in enumerate(block.lines):
+            if offset - marked >= mark_bytes:
+                marked = offset
+                took.marks.append((offset, block.before + n))
             row = parse(line, offset)
             if row is None:
                 end = max(end, _slow(took, line, Place(share.input, block.before + n + 1, offset), add))
@@ -183,6 +187,8 @@ class Judge:
             tally.blind += screened.blind
             return None
         tally.examined += 1
+        if not tally.examined % COLLECT_EVERY:
+            gc.collect()
         history = self.history(group, rows)
         found = examine(history, self._end if self._end >= 0 else None)
         if len(self.kept) < self._kept_max and any(f.severity != "low" for f in found.findings):
