@@ -44,7 +44,7 @@ def investigate(
     paths
         Files, folders, globs, or - for standard input; plain, gzip or zstd; several formats at once.
     format
-        The format of all inputs, where it is not told right: json-lines, json, incident-document, csv, tsv …
+        The format of all inputs, where it is not told right: json-lines, json, incident-document, csv …
     map
         A YAML file that says where record, id, rev, before and after are, for a format that nobody foresaw.
     report
@@ -68,10 +68,7 @@ def investigate(
     """
     if not paths:
         raise Failure("nothing to investigate", next="interlock investigate FILE… , or - for stdin", code=USAGE)
-    # The parser has to let a lone hyphen through, and takes a mistyped option for a path with it.
-    mistyped = next((p for p in paths if p.startswith("-") and p != "-"), None)
-    if mistyped is not None:
-        raise Failure(f"Unknown option: {mistyped}.", next="interlock investigate --help", code=USAGE)
+    _no_options(paths)
     budget = _bytes_of(memory)
     if report is not None and report.suffix not in (".html", ".md"):
         raise Failure(f"--report {report} is neither .html nor .md", next="--report FILE.html", code=USAGE)
@@ -88,6 +85,13 @@ def investigate(
     if said.partial:
         return INTERRUPTED
     return FOUND if any(f.severity != "low" for f in said.findings) else DONE
+
+
+def _no_options(paths: tuple[str, ...]) -> None:
+    """The parser has to let a lone hyphen through, and takes a mistyped option for a path with it."""
+    mistyped = next((p for p in paths if p.startswith("-") and p != "-"), None)
+    if mistyped is not None:
+        raise Failure(f"Unknown option: {mistyped}.", next="interlock investigate --help", code=USAGE)
 
 
 def _bytes_of(text: str) -> int:
