@@ -187,8 +187,10 @@ def main() -> None:
         both = {"model": lambda: of_the_model(race, model), "decisions": lambda: of_decisions(ours)}
         todo = both | todo
     rounds = [{name: timed(work) for name, work in todo.items()} for _ in range(given.rounds)]
-    told = {name: {"runs_per_s": round(statistics.median(r[name][0] for r in rounds)), "steps": round(rounds[0][name][1], 1)}
-            for name in todo}  # fmt: skip
+    told: dict[str, dict[str, float]] = {}
+    for name in todo:
+        speeds, steps = [r[name][0] for r in rounds], rounds[0][name][1]
+        told[name] = {"runs_per_s": round(statistics.median(speeds)), "steps": round(steps, 1)}
     if found is not None:
         for name in todo:
             told[name]["ratio"] = round(statistics.median(r[name][0] / r["model"][0] for r in rounds), 2)

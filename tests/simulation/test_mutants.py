@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from interlock.cli.main import run as interlock
-from interlock.investigation.big.run import investigate
 from interlock.simulation import counterexample
 from interlock.simulation.mutants import MUTANTS, mutant
 from interlock.simulation.play import OURS, Policy, in_force
@@ -100,13 +99,13 @@ def test_the_log_of_a_counterexample_tells_an_investigator_the_same(
     file.write_bytes(counterexample.encode(example))
     assert interlock(["replay", str(file), "--as-log"]) == 3
     log.write_text(capsys.readouterr().out)
-    report = investigate([log]).report
-    assert report.verdict == "broken"
-    found = next(f for f in report.findings if f.rule == "R1")
-    assert found.severity == "high"
-    assert found.certainty == "proven"
+    assert interlock(["investigate", str(log), "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert report["verdict"] == "broken"
+    found = next(f for f in report["findings"] if f["id"] == "R1")
+    assert (found["severity"], found["certainty"]) == ("high", "proven")
     lost = next(words for number, words in example.broken if number == "I1")
-    assert f"{found.record.type} rev {found.rev}" in lost
+    assert f"{found['record']['type']} rev {found['rev']}" in lost
 
 
 def test_replay_tells_its_steps_and_what_broke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ def test_a_bad_merge_is_found_in_the_core(monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_a_new_epoch_the_core_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = core._Copies.wish
     monkeypatch.setattr(core._Copies, "wish", lambda self, copy, site, epoch, wish: kept(self, copy, site, 1, wish))
-    assert core.search(2, restore=True).broken
+    assert core.search(2, restore=True, wishes=2).broken
 
 
 def test_json_has_the_promised_members(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ async def no_new_epoch(world: World, by: Provenance) -> None:
     """The manual was not read: after the restore everything goes on as before."""
 
 
-def assignee_only(commit: Commit, store: Memory) -> Commit:
+def owner_only(commit: Commit, store: Memory) -> Commit:
     """The lock of a claim looks at the assignee and at nothing else: if that is the same, the write is let through."""
     for write in commit.writes:
         now = store.at(write.after.address)

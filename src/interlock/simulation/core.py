@@ -114,14 +114,17 @@ class _Copies:
         return found
 
 
-def search(intents: int = 2, *, restore: bool = False, seconds: float | None = None) -> Space:
-    """Every state with so many intents a side."""
-    return _Search(intents, restore).run(seconds)
+def search(
+    intents: int = 2, *, restore: bool = False, wishes: int = len(WISHES), seconds: float | None = None
+) -> Space:
+    """Every state with so many intents a side, each of the first `wishes` kinds."""
+    return _Search(intents, restore, wishes).run(seconds)
 
 
 class _Search:
-    def __init__(self, intents: int, restore: bool) -> None:
+    def __init__(self, intents: int, restore: bool, wishes: int) -> None:
         self.copies = _Copies()
+        self.wishes = range(wishes)
         self.restore = restore
         self.space = Space(intents)
         start = self.copies.number(State())
@@ -150,7 +153,7 @@ class _Search:
     def _next(self, n: Node) -> Iterator[tuple[Node, int, int, int]]:
         """Every next state, with the copy that moved as it was, what came to it (-1: an intent), and as it is now."""
         copies = self.copies
-        for wish in range(len(WISHES)):
+        for wish in self.wishes:
             if n.left_a:
                 now, made = copies.wish(n.a, "conversation", n.epoch, wish)
                 after = n._replace(a=now, to_b=n.to_b | {now}, left_a=n.left_a - 1, made=n.made | {made})

@@ -11,7 +11,7 @@ from interlock.domain.decision import Provenance
 from interlock.domain.order import Order
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
-from interlock.service import conversations, orgs, reservations, routing, work_items
+from interlock.service import agents, conversations, orgs, reservations, routing, work_items
 from interlock.simulation.stage import ANYHOW, ORG, Act, Seat, nothing, person
 from interlock.simulation.world import Memory, Step
 
@@ -36,6 +36,32 @@ def accepts(offer: Reservation) -> Act:
 
     async def act(seat: Seat) -> None:
         await reservations.accept(seat.world, person(offer.user), offer.id, offer.user, beside=nothing)
+
+    return act
+
+
+def takes_first_offer(user: str, known: Reservation) -> Act:
+    """An agent takes whatever is pending for them, as their screen shows it; `known`: an offer of theirs, to watch."""
+
+    def pending(store: Memory) -> Reservation | None:
+        mine = [r for r in store.all(Reservation.TYPE) if isinstance(r, Reservation) and r.user == user]
+        return next((r for r in mine if r.state == "pending"), None)
+
+    async def act(seat: Seat) -> None:
+        room = seat.room
+        everywhere = room.places.bit("list", Reservation.TYPE)
+        offer = await Step("looks at the screen", lambda _: pending(room.store), reads=everywhere)
+        chosen = offer if isinstance(offer, Reservation) else known
+        await reservations.accept(seat.world, person(user), chosen.id, user, beside=nothing)
+
+    return act
+
+
+def signs_out(user: str, offline: str) -> Act:
+    """An agent goes home."""
+
+    async def act(seat: Seat) -> None:
+        await agents.set_status(seat.world, person(user), user, offline, None, beside=nothing)
 
     return act
 

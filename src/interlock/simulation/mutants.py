@@ -151,7 +151,7 @@ MUTANTS: tuple[Policy, ...] = (
     _mutant("counter", "load is a tally that is added to", "snooze", "I3",
         swaps=((agent, "hold", bad_writes.counting_hold),)),
     _mutant("assignee-only", "a claim's lock looks at the assignee only", "transfer", "I1 I6",
-        guard=bad_writes.assignee_only),
+        guard=bad_writes.owner_only),
     _mutant("zombie", "a paused worker writes what it had decided", "zombie", "I1",
         guard=bad_writes.zombie_unfenced),
     _mutant("no-epoch", "after a restore dots are given twice", "restore", "I2",

@@ -12,10 +12,11 @@ import msgspec
 from interlock.ports import Commit
 from interlock.simulation import explore
 from interlock.simulation.explore import UNBOUNDED, Bounds, Report
+from interlock.simulation.faults import Faults
 from interlock.simulation.scheduler import Contact, Mind, Run
 from interlock.simulation.stage import TABLE, Stage
 from interlock.simulation.verdicts import Broken, Judge
-from interlock.simulation.world import Faults, Memory, Room
+from interlock.simulation.world import Memory, Room
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ class Stage:
         times: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now}
         self.available = Status(id=fresh(), org=ORG, name="Available", status_type="available", routable=True, **times)
         away = Status(id=fresh(), org=ORG, name="Unavailable", status_type="unavailable", **times)
+        self.offline = Status(id=fresh(), org=ORG, name="Offline", status_type="offline", **times)
         self.default = Queue(id=fresh(), org=ORG, name="Default queue", key=DEFAULT_KEY, system=True, **times)
         self.voice = Queue(id=fresh(), org=ORG, name="Voice", key="voice", **times)
         self.second = Queue(id=fresh(), org=ORG, name="Second level", key="second", **times)
@@ -153,7 +154,7 @@ class Stage:
         settings = OrgSettings(id=ORG, org=ORG, timeout_status=away.id, capacity={"total": 2, "channels": {}}, **times)
         self.lay(
             Org(id=ORG, org=ORG, name="Acme", **times), self.default, self.voice, self.second, self.available, away,
-            settings, self.ann, self.ben,
+            self.offline, settings, self.ann, self.ben,
         )  # fmt: skip
 
     def sign_in(self, user: User, *, total: int = 2) -> WorkSession:

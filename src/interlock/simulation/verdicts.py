@@ -8,20 +8,24 @@ from typing import Any, NamedTuple, TypeVar
 
 from interlock.domain.conversation import Conversation
 from interlock.domain.log import Row, encode_entry
+from interlock.domain.record import Record
 from interlock.domain.work_item import WorkItem
 from interlock.investigation.ledger import Ledger
 from interlock.investigation.pair import Pair
+from interlock.ports import Query
 from interlock.simulation.scheduler import STEPS_MAX, Run
-from interlock.simulation.stage import Stage
+from interlock.simulation.stage import ORG, Stage
+from interlock.simulation.world import at_once
 
 T = TypeVar("T")
+HOUR_MS = 3_600_000
 
 
 class Broken(NamedTuple):
     """What does not hold: an invariant's number, or a word of ours; and where, in words.
 
-    parked   a step was given up       stuck    an item that nothing will move again
-    endless  the run does not end      fault    the code raised what it should not
+    parked   a step was given up       stuck  an item that nothing will move again
+    endless  the run does not end      sweep  a pair at rest that the sweep holds to be out of step
     """
 
     name: str
@@ -53,6 +57,7 @@ class Judge:
             found = self._known[key] = self._fold(rows)
         own = [Broken("parked", text) for text in run.faults_met]
         own += [Broken("endless", f"it has not ended after {STEPS_MAX} steps")] if run.performed >= STEPS_MAX else []
+        own += [Broken("sweep", f"the sweep finds {c.ref.type} {c.id}") for c in _out_of_step(run)]
         own += self._stuck(run) if self._places_items else []
         return [*found, *own]
 
@@ -76,6 +81,12 @@ class Judge:
             if isinstance(item, WorkItem) and item.status == "ivr" and isinstance(c, Conversation):
                 out.append(Broken("stuck", f"work item {item.id} stands in ivr, and the rules have been and gone"))
         return out
+
+
+def _out_of_step(run: Run) -> list[Record]:
+    """What the sweep would find, now that everything has come to rest: by the store's index, as the sweep does."""
+    query = Query(name="out_of_step", org=ORG, before=run.room.clock.at + HOUR_MS)
+    return at_once(run.room.store.find(query))
 
 
 def fork(thing: T) -> T:

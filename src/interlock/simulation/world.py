@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from interlock.domain.conversation import Conversation
 from interlock.domain.ids import compose
 from interlock.domain.log import Entry, Row
@@ -20,6 +18,7 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Batch, Commit, Mark, Query, World
 from interlock.service.reactions import Reaction, Role, cues, rounds
+from interlock.simulation.faults import Faults
 from interlock.store.memory import MemoryStore
 
 START_MS = 1_772_442_000_000
@@ -141,21 +140,6 @@ class Memory(MemoryStore):
     def rows(self) -> list[Row]:
         """The log, to be read or, by a restore, cut."""
         return self._log
-
-
-class Faults(msgspec.Struct, frozen=True):
-    """What may go wrong in a run, so often for each worker. Delay and pause need no figure: any task may stand still.
-
-    repeat   a batch is delivered, and delivered again    reorder  rows of a batch come one by one, in any order
-    drop     a batch is gone before anybody saw it        stale    a read answers with the version before
-    crash    (task, n-th call, after): the task dies before that call, or after it without its answer, and starts anew
-    """
-
-    repeat: int = 0
-    reorder: bool = False
-    drop: int = 0
-    stale: int = 0
-    crash: tuple[str, int, bool] | None = None
 
 
 class Channel:

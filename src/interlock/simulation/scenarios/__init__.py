@@ -5,9 +5,11 @@ from __future__ import annotations
 from interlock.simulation.play import Scenario
 from interlock.simulation.scenarios import (
     bulk,
+    claims,
     crash,
     crossing,
     duplicates,
+    floor,
     incident,
     lost_deliveries,
     one_free_place,
@@ -44,9 +46,11 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         touch,
         takes_away,
         snooze,
+        claims,
         one_free_place,
         stale_reads,
         lost_deliveries,
+        floor,
     )
 )
 """In the order in which people read them."""

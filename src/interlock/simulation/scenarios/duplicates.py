@@ -7,9 +7,9 @@ delivered again after it was acknowledged, once for each worker, at any later mo
 from __future__ import annotations
 
 from interlock.simulation.deeds import orders, says
+from interlock.simulation.faults import Faults
 from interlock.simulation.play import Scenario
 from interlock.simulation.stage import Stage, person, workflow
-from interlock.simulation.world import Faults
 
 
 def build() -> Stage:

@@ -7,9 +7,9 @@ is delivered in any order, singly or together.
 from __future__ import annotations
 
 from interlock.simulation.deeds import one_by_one, orders, says
+from interlock.simulation.faults import Faults
 from interlock.simulation.play import Scenario
 from interlock.simulation.stage import Stage, person, workflow
-from interlock.simulation.world import Faults
 
 
 def build() -> Stage:
