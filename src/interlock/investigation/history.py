@@ -33,11 +33,12 @@ class Version:
     """One rev of one record, with the first entry that told of it.
 
     again     the same event once more                 twins   other contents under the same rev
+    at        when it was committed, as near as the log says (ms)
     moves     what it changed, by shared word: (before, after), comparable, `UNSET` where the log does not say
     derived   a sync wrote it: it carries somebody's wish, if anybody's
     """
 
-    __slots__ = ("again", "audit", "derived", "first", "moves", "rev", "track", "twins")
+    __slots__ = ("_shown", "again", "at", "audit", "derived", "first", "moves", "rev", "track", "twins")
 
     def __init__(self, track: Track, rev: int, first: Observation) -> None:
         self.track = track
@@ -48,11 +49,8 @@ class Version:
         self.audit: Audit | None = None
         self.moves = _moves(first)
         self.derived = first.is_sync or "sync" in first.client
-
-    @property
-    def at(self) -> int | None:
-        """When it was committed, as near as the log says (ms)."""
-        return self.first.times.best
+        self.at: int | None = first.times.best
+        self._shown: dict[str, Any] = {}
 
     @property
     def before_rev(self) -> int | None:
@@ -71,10 +69,16 @@ class Version:
 
     def shows(self, word: str) -> Any:
         """The value of a shared word at this rev: as shown, else as changed; `UNSET` if the log does not say."""
+        known = self._shown.get(word, self)
+        if known is not self:
+            return known
         seen = words.shown(self.first, words.names_of(word))
         if seen is not UNSET:
-            return words.value_of(word, seen)
-        return self.moves[word][1] if word in self.moves else UNSET
+            seen = words.value_of(word, seen)
+        elif word in self.moves:
+            seen = self.moves[word][1]
+        self._shown[word] = seen
+        return seen
 
     def name_of(self, word: str) -> str:
         """The name under which this write changed a shared word."""

@@ -91,12 +91,13 @@ def is_doubtful(c: Chronicle, holes: Sequence[Hole]) -> bool:
 def asks_of(c: Chronicle, findings: Sequence[Finding]) -> Iterator[str]:
     """What to look for next, in sentences: the missing revs of the records concerned, and the worker's own log."""
     serious = [f for f in findings if f.severity != "low"]
-    concerned = {key_of(f.record): None for f in serious} | {
-        key_of(f.basis.record): None for f in serious if f.basis is not None
-    }
+    concerned: dict[tuple[str, str], bool] = {}
+    for f in serious:
+        for record in (f.record, *((f.basis.record,) if f.basis is not None else ())):
+            concerned[key_of(record)] = concerned.get(key_of(record), False) or f.rule != "R5"
     for track in c.tracks:
-        if key_of(track.record) in concerned and track.versions:
-            yield _revs_wanted(c, track)
+        if track.versions and key_of(track.record) in concerned:
+            yield _revs_wanted(c, track, more=concerned[key_of(track.record)])
     for f in serious:
         if f.rule != "R1":
             continue
@@ -113,17 +114,15 @@ def asks_of(c: Chronicle, findings: Sequence[Finding]) -> Iterator[str]:
             yield f"The log of {service} for the {word} {' and '.join(traces)}."
 
 
-def _revs_wanted(c: Chronicle, track: Track) -> str:
-    runs = [
-        span(low, high)
-        for low, high in unseen_runs(track, max(named_revs(c, track), default=0))
-        if low <= track.last.rev
-    ]
+def _revs_wanted(c: Chronicle, track: Track, *, more: bool) -> str:
+    """The revs that are missing, and those after the last, if anything but the gap itself concerns the record."""
+    named = max(named_revs(c, track), default=0)
+    runs = [span(low, high) for low, high in unseen_runs(track, named) if low <= track.last.rev and (more or low > 1)]
     name = f"{track.record.type} {track.record.id}"
     if not runs:
         return f"Any rev of {name} after {track.last.rev}."
     word = "Rev" if len(runs) == 1 and "–" not in runs[0] else "Revs"
-    return f"{word} {', '.join(runs)} of {name}, and any after {track.last.rev}."
+    return f"{word} {', '.join(runs)} of {name}{f', and any after {track.last.rev}' if more else ''}."
 
 
 def span(low: int, high: int) -> str:

@@ -7,6 +7,7 @@ itself. Three things stay apart: `UNSET` (the log does not say), nobody (`()` or
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -55,23 +56,30 @@ _COMPUTED = frozenset({"preview", "ivr", "assistant", "capacity", "search", "act
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+_NAMES_MAX = 8_192
+"""Field names whose meaning is remembered; a log has some dozens."""
+
+
 def bare(name: str) -> str:
     """The name without the arrow that marks a relationship."""
     return name[1:] if name[:1] == "→" else name
 
 
+@lru_cache(_NAMES_MAX)
 def word_of(name: str) -> str:
     """The shared word for a field, or its own bare name."""
     name = bare(name)
     return CANONICAL.get(name, name)
 
 
+@lru_cache(_NAMES_MAX)
 def is_computed(name: str) -> bool:
     """Whether a field follows from others, so that no write of it is anybody's wish."""
     name = bare(name)
     return name in _COMPUTED or name.endswith(_COMPUTED_ENDS) or name.startswith(_COMPUTED_STARTS)
 
 
+@lru_cache(_NAMES_MAX)
 def says_something(name: str) -> bool:
     """Whether a change of this field can be what somebody wanted."""
     name = bare(name)
