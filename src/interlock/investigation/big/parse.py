@@ -37,6 +37,7 @@ from interlock.investigation.compact import (
     text_of,
 )
 from interlock.investigation.history import ITEM_TYPES
+from interlock.investigation.readers.event import ids_of
 from interlock.investigation.scalars import ms_of
 from interlock.investigation.vocabulary import QUEUE, STATUS, UNIT, USERS
 
@@ -179,7 +180,7 @@ class _Reason(Struct, frozen=True, gc=False):
     meta: dict[str, Any] = {}
 
 
-_IGNORED, _USERS, _QUEUE, _STATUS, _FURTHER, _REV, _RESOURCE_REV, _RULE, _UNKNOWN = range(9)
+_IGNORED, _USERS, _QUEUE, _STATUS, _FURTHER, _REV, _RESOURCE_REV, _RULE, _UNKNOWN, _BOOKKEEPING = range(10)
 _PLACES = {USERS: _USERS, QUEUE: _QUEUE, STATUS: _STATUS}
 
 
@@ -193,7 +194,9 @@ def _kind_of(name: str) -> int:
         return special
     if words.says_something(name):
         return _FURTHER
-    return _IGNORED if words.is_computed(name) or name == "version" else _UNKNOWN
+    if not words.is_computed(name):
+        return _UNKNOWN
+    return _BOOKKEEPING if name in words.BOOKKEEPING else _IGNORED
 
 
 class Parser:
@@ -203,7 +206,8 @@ class Parser:
         self._base = input << INPUT_SHIFT
         self._decode = msgspec.json.Decoder(_Line).decode
         self._kinds: dict[str, int] = {}
-        self._values: dict[tuple[int, bool, bytes], str] = {}
+        # By field and by whether it is a relationship: the bytes of a value, and how it stands in a row.
+        self._texts: tuple[dict[bytes, str], ...] = tuple({} for _ in range(8))
         self._minutes: dict[str, int] = {}
         self._verbs: dict[str, int] = {}
 
@@ -274,69 +278,78 @@ class Parser:
 
     def _unit(self, a: _Attributes, r: _Relationships) -> list[str]:
         """Users, queue and status as the resource shows them: the first name that it has counts."""
-        users: Raw = a.assignedUsers
-        related = False
+        users, related = a.assignedUsers, 0
         if not users:
-            for raw, related in ((r.assignedUsers, True), (a.assignedTo, False), (r.assignedTo, True)):
-                if raw and not (related and _only_links(raw)):
-                    users = raw
-                    break
-            else:
-                related = False
-        queue = a.queue
-        queue_related = not queue
-        if queue_related:
-            queue = r.queue
+            users, related = self._first_users(a, r)
+        text = self._text
+        queue, status = a.queue, a.status
         return [
-            self._text(_USERS, users, related) if users else NOT_SHOWN,
-            self._text(_QUEUE, queue, queue_related) if queue else NOT_SHOWN,
-            self._text(_STATUS, a.status, False) if a.status else NOT_SHOWN,
+            text(2 | related, users) if users else NOT_SHOWN,
+            text(4, queue) if queue else text(5, r.queue) if r.queue else NOT_SHOWN,
+            text(6, status) if status else NOT_SHOWN,
         ]
 
-    def _text(self, kind: int, raw: Raw, related: bool) -> str:
-        """A unit value as it stands in a row."""
-        key = (kind, related, bytes(raw))
-        known = self._values.get(key)
+    def _first_users(self, a: _Attributes, r: _Relationships) -> tuple[Raw, int]:
+        """The first of the other names of users that is there and holds a value, and whether it is a relationship."""
+        if r.assignedUsers and not _only_links(r.assignedUsers):
+            return r.assignedUsers, 1
+        if a.assignedTo:
+            return a.assignedTo, 0
+        if r.assignedTo and not _only_links(r.assignedTo):
+            return r.assignedTo, 1
+        return _NO_RAW, 0
+
+    def _text(self, place: int, raw: Raw) -> str:
+        """A unit value as it stands in a row. `place`: twice the kind of the field, and 1 for a relationship."""
+        key = bytes(raw)
+        texts = self._texts[place]
+        known = texts.get(key)
         if known is None:
-            value = msgspec.json.decode(raw)
-            if related:
-                value = _ids_of(value)
-            known = text_of(UNIT[kind - 1], value)
-            if len(self._values) >= _CACHED_MAX:
-                self._values.clear()
-            self._values[key] = known
+            value = msgspec.json.decode(key)
+            if place & 1:
+                value = ids_of(value)
+            known = text_of(UNIT[(place >> 1) - 1], value)
+            if len(texts) >= _CACHED_MAX:
+                texts.clear()
+            texts[key] = known
         return known
 
     def _moved(
         self, changes: _Changes, a: _Attributes, r: _Relationships, unit: list[str]
     ) -> tuple[int, int, bool, list[str]] | None:
         """Flags, the rev before, whether the mark moved, and what the unit's fields were before."""
-        flags, before_rev, marked = 0, -1, False
+        flags, before_rev, marked, busy = 0, -1, False, False
         before = [UNCHANGED, UNCHANGED, UNCHANGED]
-        busy = False
         kinds = self._kinds
-        for related, moves in ((False, changes.attributes), (True, changes.relationships)):
+        for related, moves in ((0, changes.attributes), (1, changes.relationships)):
             for name, m in moves.items():
-                kind = kinds.get(name)
-                if kind is None:
-                    kind = _kind_of(name)
-                    if len(kinds) < _CACHED_MAX:
-                        kinds[name] = kind
-                if name not in words.BOOKKEEPING:
-                    busy = True
+                kind = kinds[name] if name in kinds else self._learn(name)
+                if kind == _BOOKKEEPING:
+                    continue
+                if kind == _REV:
+                    before_rev = _or_none(_int(m.before))
+                    if m.after and _int(m.after) != a.rev:
+                        flags |= ODD
+                    continue
+                busy = True
                 if kind == _IGNORED:
                     continue
                 if kind == _UNKNOWN or m.op not in _OPS:
                     return None
-                if kind == _REV:
-                    before_rev = _or_none(_int(m.before))
                 marked = marked or kind == _RESOURCE_REV
-                flags |= (
-                    self._flag(kind, m, a, r) if kind > _STATUS else self._unit_moved(kind, m, related, before, unit)
-                )
+                if kind > _STATUS:
+                    flags |= self._flag(kind, m, a, r)
+                else:
+                    flags |= self._unit_moved(kind, m, related, before, unit)
         if not busy and (changes.attributes or changes.relationships):
             flags |= EMPTY
         return flags, before_rev, marked, before
+
+    def _learn(self, name: str) -> int:
+        kind = _kind_of(name)
+        if len(self._kinds) < _CACHED_MAX:
+            self._kinds[name] = kind
+        return kind
 
     def _flag(self, kind: int, m: _Moved, a: _Attributes, r: _Relationships) -> int:
         """The flag that the move of a field beyond the unit brings."""
@@ -344,31 +357,28 @@ class Parser:
             return FURTHER
         if kind == _RULE:
             return self._rule(m, r)
-        after = _int(m.after)
-        if kind == _REV:
-            return ODD if after is not None and after != a.rev else 0
-        return ODD if m.after and after != a.resourceRev else 0
+        return ODD if m.after and _int(m.after) != a.resourceRev else 0
 
-    def _unit_moved(self, kind: int, m: _Moved, related: bool, before: list[str], unit: list[str]) -> int:
+    def _unit_moved(self, kind: int, m: _Moved, related: int, before: list[str], unit: list[str]) -> int:
         """One unit field's move; answers the flags it brings."""
         place = kind - 1
-        nothing = "null" if kind == _STATUS else ""
         if m.before:
-            before[place] = self._text(kind, m.before, related)
+            before[place] = self._text(kind << 1 | related, m.before)
         else:
             before[place] = _nobody(kind) if m.op == "add" else NOT_SHOWN
-        after = self._text(kind, m.after, related) if m.after else _nobody(kind) if m.op == "remove" else nothing
-        shown = unit[place]
-        if shown == NOT_SHOWN:
-            unit[place] = after if m.after or m.op == "remove" else NOT_SHOWN
+        if not m.after and m.op != "remove":
             return 0
-        return ODD if (m.after or m.op == "remove") and shown != after else 0
+        after = self._text(kind << 1 | related, m.after) if m.after else _nobody(kind)
+        if unit[place] == NOT_SHOWN:
+            unit[place] = after
+            return 0
+        return ODD if unit[place] != after else 0
 
     def _rule(self, m: _Moved, r: _Relationships) -> int:
         """The rule that queued an item: odd if the resource shows another."""
         if not m.after or not r.rule:
             return 0
-        after, shown = (_ids_of(msgspec.json.decode(raw)) for raw in (m.after, r.rule))
+        after, shown = (ids_of(msgspec.json.decode(raw)) for raw in (m.after, r.rule))
         return ODD if UNSET not in (after, shown) and not words.same("rule", after, shown) else 0
 
     def _mark(self, inner: _Inner, resource: _Resource | None, side: int, carried: bool) -> tuple[int | None, int]:
@@ -408,9 +418,9 @@ class Parser:
         return (
             conversation, AUDIT, id, patch.rev + 1, patch.rev, at, self._base | offset, ITEMISED if item else 0,
             line.peer.rev if line.peer is not None else -1,
-            self._text(_USERS, users, False) if users else NOT_SHOWN,
-            self._text(_QUEUE, patch.queue, False) if patch.queue else NOT_SHOWN,
-            self._text(_STATUS, patch.status, False) if patch.status else NOT_SHOWN,
+            self._text(2, users) if users else NOT_SHOWN,
+            self._text(4, patch.queue) if patch.queue else NOT_SHOWN,
+            self._text(6, patch.status) if patch.status else NOT_SHOWN,
             UNCHANGED, UNCHANGED, UNCHANGED, line.dd.service or line.name,
             trace if isinstance(trace, str) else str(trace), "", line.org, 0,
         )  # fmt: skip
@@ -471,10 +481,4 @@ def _holds(a: _Attributes, r: _Relationships) -> bool:
 
 
 def _only_links(raw: Raw) -> bool:
-    return _ids_of(msgspec.json.decode(raw)) is UNSET
-
-
-def _ids_of(value: Any) -> Any:
-    from interlock.investigation.readers.event import ids_of
-
-    return ids_of(value)
+    return ids_of(msgspec.json.decode(raw)) is UNSET

@@ -13,18 +13,21 @@ from pathlib import Path
 
 import msgspec
 
+from interlock.investigation.anomalies import severity_of
 from interlock.investigation.big.lines import Numbers, Share, blocks_of
 from interlock.investigation.big.parse import Parser
 from interlock.investigation.big.spill import Segment, Spill, groups_of
 from interlock.investigation.compact import AT, AUDIT, DIGEST, ID, INPUT_SHIFT, ORDER, REV, SIDE, Row, compact_of
-from interlock.investigation.finding import History, Limits, Refused, Repair
+from interlock.investigation.finding import Evidence, Finding, History, Hole, Limits, Refused, Repair
+from interlock.investigation.history import worst
 from interlock.investigation.investigate import Examined, examine
-from interlock.investigation.observation import Audit, Entry, Place
+from interlock.investigation.observation import Audit, Entry, Observation, Place
 from interlock.investigation.readers import jsonlines
 from interlock.investigation.readers.envelopes import Envelopes
 from interlock.investigation.readers.reading import LISTED_MAX, Input, Reading
 from interlock.investigation.readers.source import Line
-from interlock.investigation.screen import screen
+from interlock.investigation.screen import Gap, screen
+from interlock.investigation.verdict import revs_between
 
 BLOB = DIGEST + 1
 """Behind a row's fields: the packed entry, where the input cannot be read a second time; else nothing."""
@@ -180,12 +183,12 @@ class Judge:
         tally.checked += len(rows) > 1
         self._twins(rows)
         screened = screen(rows, self._limits, self._end)
-        if not screened.suspect and not screened.gaps:
+        if not screened.suspect:
             tally.holes += screened.holes
             tally.skewed += screened.skewed
             tally.empty += screened.empty
             tally.blind += screened.blind
-            return None
+            return self._gaps(group, screened.gaps) if screened.gaps else None
         tally.examined += 1
         if not tally.examined % COLLECT_EVERY:
             gc.collect()
@@ -194,6 +197,29 @@ class Judge:
         if len(self.kept) < self._kept_max and any(f.severity != "low" for f in found.findings):
             self.kept.append(history)
         return found
+
+    def _gaps(self, group: str, gaps: Iterable[Gap]) -> Examined:
+        """A conversation of which nothing is to be said but that revs are missing: two lines of it are read again."""
+        findings: list[Finding] = []
+        holes: list[Hole] = []
+        for gap in gaps:
+            later, earlier = (self._entry(row, group) for row in (gap.later, gap.earlier))
+            low, high = gap.after + 1, gap.later[REV] - 1
+            findings.append(
+                Finding(
+                    rule="R5", severity=severity_of("R5"), certainty="proven", record=later.record, rev=later.rev,
+                    at=later.times.best, client=later.client, facts={"from": low, "to": high, "after": gap.after},
+                    grade=worst((later.grade, earlier.grade)),
+                    evidence=tuple(Evidence(o.place, o.event_id) for o in (later, earlier)),
+                )
+            )  # fmt: skip
+            holes.append(Hole(later.record, revs_between(low, high)))
+        return Examined(group=group, findings=tuple(findings), holes=tuple(holes), doubtful=True)
+
+    def _entry(self, row: Row, group: str) -> Observation:
+        """The observation that a row was made of."""
+        known = (e for e in self._entries(row) if not isinstance(e, Audit) and e.group == group)
+        return next(e for e in known if e.record.id == row[ID] and e.rev == row[REV])
 
     def history(self, group: str, rows: Iterable[Row]) -> History:
         """A group's entries, whole, in the order of the input."""
