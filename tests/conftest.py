@@ -6,6 +6,14 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Generator[None]:
+    """A command under test sets up the process's log on the stream of its own test, which is closed after it."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

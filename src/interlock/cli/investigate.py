@@ -77,14 +77,18 @@ def investigate(
         return _followed(paths, as_json=json)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
         said, histories = _investigated(read, format, mapping, budget, engine)
-    if not any(i.entries for i in said.inputs):
-        why = "; ".join(f"{i.name}: {r.why}" for i in said.inputs for r in i.refused[:1]) or "there is no entry in it"
-        raise Failure("nothing in it can be read", why, "interlock investigate --format … or --map FILE", code=FAILED)
+    _something_read(said)
     _written(said, histories, report, sarif, perfetto, emit_test)
     _told(said, histories, as_json=json)
     if said.partial:
         return INTERRUPTED
     return FOUND if any(f.severity != "low" for f in said.findings) else DONE
+
+
+def _something_read(said: Report) -> None:
+    if not any(i.entries for i in said.inputs):
+        why = "; ".join(f"{i.name}: {r.why}" for i in said.inputs for r in i.refused[:1]) or "there is no entry in it"
+        raise Failure("nothing in it can be read", why, "interlock investigate --format … or --map FILE", code=FAILED)
 
 
 def _no_options(paths: tuple[str, ...]) -> None:
