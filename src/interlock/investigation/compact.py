@@ -196,6 +196,7 @@ def _mark(o: Observation, side: int) -> tuple[int, int]:
 def _audit(a: Audit) -> Row:
     patch = {words.word_of(name): value for name, value in a.patch.items()}
     odd = bool(a.winner_class or a.loser_classes) or a.grade == "C" or a.guard is None or bool(a.basis)
+    odd = odd or not patch.keys() <= set(UNIT)
     flags = (ODD if odd else 0) | (REFUSAL if a.outcome in REFUSED else 0) | (ITEMISED if a.item is not None else 0)
     flags |= STATES_POLICY if a.policy is not None else 0
     guard = _or_none(a.guard)

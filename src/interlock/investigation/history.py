@@ -203,16 +203,8 @@ class Track:
 
 
 def is_again(a: Observation, b: Observation) -> bool:
-    """Whether two entries are one event: same inner id, or the same content under other envelope ids."""
-    if a.event_id and a.event_id == b.event_id:
-        return a.changes == b.changes and a.snapshot == b.snapshot
-    return (
-        a.changes == b.changes
-        and a.snapshot == b.snapshot
-        and a.client == b.client
-        and a.times.commit == b.times.commit
-        and (a.snapshot is not None or bool(a.changes))
-    )
+    """Whether two entries under one rev tell of the same: an event delivered again, or the same content once more."""
+    return a.changes == b.changes and a.snapshot == b.snapshot
 
 
 def _updated_before(o: Observation) -> int | None:

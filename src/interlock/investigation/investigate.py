@@ -10,12 +10,11 @@ from collections.abc import Iterable
 import msgspec
 
 from interlock.investigation.detectors.capacity import Held, Limit, holdings, over_capacity
-from interlock.investigation.detectors.holes import rev_gap
 from interlock.investigation.detectors.table import DETECTORS, NEEDS_AUDIT, NEEDS_ITEM, NEEDS_SYNC
 from interlock.investigation.finding import Finding, History, Hole, Limits, Refused, Repair, Verdict
 from interlock.investigation.history import Chronicle
 from interlock.investigation.observation import Audit, Entry, RecordRef
-from interlock.investigation.verdict import ASKS_MAX, asks_of, holes_of, is_doubtful, rank, revs_between, verdict_of
+from interlock.investigation.verdict import ASKS_MAX, asks_of, holes_of, is_doubtful, rank, verdict_of
 
 USUAL = Limits()
 """The windows that hold where nobody says otherwise."""
@@ -112,20 +111,6 @@ def examine(history: History, end: int | None = None, *, without: frozenset[str]
         checked=checked,
         doubtful=is_doubtful(c, holes),
     )
-
-
-def examine_gaps(group: str, neighbours: Iterable[History]) -> Examined:
-    """A conversation that is boring but for its gaps: for each, the history of the two entries beside it, no more."""
-    found: list[Finding] = []
-    holes: list[Hole] = []
-    asks: list[str] = []
-    for beside in neighbours:
-        c = Chronicle(beside)
-        gaps = list(rev_gap(c))
-        found += gaps
-        holes += [Hole(f.record, revs_between(f.facts["from"], f.facts["to"])) for f in gaps]
-        asks += asks_of(c, gaps)
-    return Examined(group=group, findings=tuple(found), holes=tuple(holes), asks=tuple(asks), doubtful=True)
 
 
 def report(

@@ -224,7 +224,7 @@ class _Pair:
         self.limits = limits
         self.end = end
         self.in_order = all(c.in_order for c in chains) and any(len(c.rows) > 1 for c in chains)
-        self.empty = self.blind = 0
+        self.empty = self.blind = self.waited = 0
         self.told = {(r[ID], r[REV]): r for r in audits if not r[FLAGS] & REFUSAL}
         self.derived = {(r[ID], r[REV]) for c in (conversation, item) if c is not None for r in c.syncs}
 
@@ -232,6 +232,7 @@ class _Pair:
         """The rule that may fire on the pair; empty if none can."""
         a, b = self.a, self.b
         found = self._audited() if self.audits else ""
+        found = found or (self._shown_alone(b) if b is not None else "")
         if found or (a is None and b is None):
             return found
         mine = a.moved if a is not None else _NONE
@@ -244,9 +245,13 @@ class _Pair:
 
     def _audited(self) -> str:
         """R19: every sync write has its audit, every audit its write. What an audit tells of is a sync's."""
+        told = 0
         for r in self.audits:
             if r[FLAGS] & ODD:
                 return "R25"
+            told += not r[FLAGS] & REFUSAL
+        if told > len(self.told):
+            return "R19"
         chains = [c for c in (self.a, self.b) if c is not None]
         for c in chains:
             for r in c.syncs:
@@ -352,23 +357,28 @@ class _Pair:
                 return True
         return False
 
-    def _together(self, a: _Chain, b: _Chain) -> str:
-        """R13, R14 at rest: what the two show side by side."""
+    def _shown_alone(self, b: _Chain) -> str:
+        """R14: an item that waits and has a user, or is held by nobody. Notes for how long it waited, at most."""
         first = last = -1
+        waits = False
         for r in b.moved:
             status = r[STATUS_AT]
             if status in WAITING:
                 if r[USERS_AT] and r[USERS_AT] != NOT_SHOWN:
                     return "R14"
-                if first < 0:
-                    first = r[AT]
-                last = self.end
-            elif last == self.end and status != NOT_SHOWN:
-                last = r[AT]
+                first = r[AT] if first < 0 else min(first, r[AT])
+                waits = True
+            elif waits and status != NOT_SHOWN:
+                last, waits = max(last, r[AT]), False
             if status in HELD and r[USERS_AT] in ("", NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b.rows):
                 return "R14"
+        self.waited = (self.end if waits else last) - first if first >= 0 else 0
+        return ""
+
+    def _together(self, a: _Chain, b: _Chain) -> str:
+        """R13, R14 at rest: what the two show side by side."""
         rest = self.limits.rest_ms
-        if first >= 0 and last - first >= rest and self._side_by_side(a, b):
+        if self.waited >= rest and self._side_by_side(a, b):
             return "R14"
         return self._at_rest(a, b) if self.end - max(a.newest, b.newest) >= rest else ""
 
