@@ -11,7 +11,9 @@ from interlock.domain.assignment import Actor, Assigned, Coupled, Done, Origin, 
 from interlock.domain.record import Ref
 
 ORIGIN = Origin("routing", 1, Actor("rule", "queue-rule", "q"), Ref("work_item", "w"), 2, 5)
-VALUES = st.sampled_from([Queued("q"), Queued("x", True), Assigned(("u",)), Assigned(("u",), "q"), Done(), unit.NOTHING])
+VALUES = st.sampled_from(
+    [Queued("q"), Queued("x", True), Assigned(("u",)), Assigned(("u",), "q"), Done(), unit.NOTHING]
+)
 
 
 def test_an_empty_register_is_an_empty_register() -> None:
