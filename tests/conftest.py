@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# On the build server every run draws the same cases, so that what lands is what was tried; elsewhere each run looks
+# further. How long a case takes is the machine's affair and fails nothing.
+settings.register_profile("build", derandomize=True, deadline=None)
+settings.register_profile("here", deadline=None)
+settings.load_profile("build" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
 from interlock.investigation.compact import compact_of
 from interlock.investigation.explain import explain
 from interlock.investigation.investigate import USUAL, examine, grouped, last_moment, report
-from interlock.investigation.observation import Audit, Entry, Moved, Observation, Place, ReadMark, RecordRef, Times
+from interlock.investigation.observation import Audit, Entry, Moved, Observation, Op, Place, ReadMark, RecordRef, Times
 from interlock.investigation.screen import screen
 
 USERS = st.sampled_from([[], ["u"], ["v"], ["u", "v"], None, "u"])
@@ -34,7 +35,7 @@ def moves(draw: st.DrawFn, is_item: bool) -> dict[str, Moved]:
     changes: dict[str, Moved] = {}
     for name, values in names.items():
         if draw(st.integers(0, 2)) == 0:
-            op = draw(st.sampled_from(["add", "replace", "remove"]))
+            op: Op = draw(st.sampled_from(get_args(Op)))
             changes[name] = Moved(op, draw(absent(values)), draw(absent(values)))
     if draw(st.integers(0, 5)) == 0:
         changes["priority"] = Moved("replace", draw(st.integers(1, 3)), draw(st.integers(1, 3)))
@@ -193,15 +194,18 @@ def test_every_history_has_a_verdict_in_sentences(entries: list[Entry], more: in
         assert all(0 <= n < len(said.findings) for n in hole.matters_to)
 
 
+@pytest.mark.soak
 @FAR
 @given(histories() | orderly(), ENDS)
 def test_the_screen_never_misses(entries: list[Entry], more: int) -> None:
+    """In `make soak` until it holds for whatever is drawn: the screen meets the truth of the generated logs."""
     end = (last_moment(entries) or 0) + more
     for h in grouped(entries):
         screened = screen([compact_of(e) for e in (*h.observations, *h.audits)], USUAL, end)
         grave = {f.rule for f in examine(h, end).findings if f.severity != "low"}
         if screened.gaps:
             grave.discard("R5")
+        note("\n".join(map(repr, entries)))
         assert screened.suspect or not grave, grave
 
 
