@@ -109,6 +109,19 @@ def histories(draw: st.DrawFn) -> list[Entry]:
 
 
 @st.composite
+def true_moves(draw: st.DrawFn, fields: dict[str, Any]) -> dict[str, Moved]:
+    """Changes whose befores are what `fields` hold, which then hold the afters."""
+    drawn = {"status": STATUSES, "→queue": QUEUES, "assignedUsers": USERS}
+    changes: dict[str, Moved] = {}
+    for field in draw(st.sets(st.sampled_from(sorted(fields)), max_size=2)):
+        new = draw(drawn.get(field, st.sampled_from([None, "u", "v"])))
+        if new != fields[field]:
+            changes[field] = Moved("replace", fields[field], new)
+            fields[field] = new
+    return changes
+
+
+@st.composite
 def orderly(draw: st.DrawFn) -> list[Entry]:
     """A log without contradictions: revs in a row, true befores, whole resources; only what is done is wild."""
     state: dict[str, dict[str, Any]] = {
@@ -121,16 +134,7 @@ def orderly(draw: st.DrawFn) -> list[Entry]:
         name = draw(st.sampled_from(["c", "i"]))
         fields, other = state[name], "i" if name == "c" else "c"
         record = C if name == "c" else ITEMS[0]
-        changes: dict[str, Moved] = {}
-        for field in draw(st.sets(st.sampled_from(sorted(fields)), max_size=2)):
-            new = draw(
-                {"status": STATUSES, "→queue": QUEUES, "assignedUsers": USERS}.get(
-                    field, st.sampled_from([None, "u", "v"])
-                )
-            )
-            if new != fields[field]:
-                changes[field] = Moved("replace", fields[field], new)
-                fields[field] = new
+        changes = draw(true_moves(fields))
         at += draw(st.sampled_from([1, 30, 400, 6_000, 70_000, 700_000]))
         revs[name] += 1
         if draw(st.booleans()):
