@@ -56,6 +56,7 @@ def test_a_log_without_harm_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFi
         ([str(INCIDENT), "--memory", "lots"], 2, "--memory 128M"),
         ([str(INCIDENT), "--map", "no-such-map.yaml"], 2, "map"),
         (["-", "--follow"], 2, "followed"),
+        ([str(INCIDENT), "--report", "no-such-folder/r.html"], 1, "cannot be written"),
         ([str(INCIDENT), "--jsno"], 2, "Unknown option: --jsno"),
     ],
 )

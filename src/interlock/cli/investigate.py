@@ -78,7 +78,10 @@ def investigate(
     with _inputs(paths, redact or redacted is not None, redacted) as read:
         said, histories = _investigated(read, format, mapping, budget, engine)
     _something_read(said)
-    _written(said, histories, report, sarif, perfetto, emit_test)
+    try:
+        _written(said, histories, report, sarif, perfetto, emit_test)
+    except OSError as wrong:
+        raise Failure(f"{wrong.filename} cannot be written", wrong.strerror or str(wrong)) from wrong
     _told(said, histories, as_json=json)
     if said.partial:
         return INTERRUPTED
