@@ -203,8 +203,12 @@ class Track:
 
 
 def is_again(a: Observation, b: Observation) -> bool:
-    """Whether two entries under one rev tell of the same: an event delivered again, or the same content once more."""
-    return a.changes == b.changes and a.snapshot == b.snapshot
+    """Whether two entries under one rev are one event: equal, under one inner id or of one writer and time."""
+    if a.changes != b.changes or a.snapshot != b.snapshot:
+        return False
+    if a.event_id and a.event_id == b.event_id:
+        return True
+    return a.client == b.client and a.times.commit == b.times.commit
 
 
 def _updated_before(o: Observation) -> int | None:

@@ -141,7 +141,8 @@ class _Chain:
             self.suspect = "R27"
             return False
         if r[REV] == p[REV]:
-            self.suspect = "" if r[DIGEST] == p[DIGEST] else "R4"
+            same = r[DIGEST] == p[DIGEST] and r[AT] == p[AT] and r[CLIENT] == p[CLIENT]
+            self.suspect = "" if same else "R4"
             return not self.suspect
         if r[ORDER] < p[ORDER]:
             self.in_order = False
@@ -271,7 +272,7 @@ class _Pair:
     def _moves(self, mine: list[Row], theirs: list[Row]) -> str:
         """R1, R2, R9, R11, R12, R16, R17, R23 for what changed on one record."""
         last: list[Row | None] = [None, None, None]
-        syncs = changes = newest = 0
+        syncs = changes = machines = newest = 0
         for d in mine:
             flags = d[FLAGS]
             if flags & CREATE:
@@ -287,7 +288,8 @@ class _Pair:
                 newest = max(newest, named)
                 syncs += 1
             if d[USERS_BEFORE] != UNCHANGED:
-                changes += not flags & PERSON
+                changes += 1
+                machines += not flags & PERSON
                 if last[0] is not None and self._goes_back(d, last[0], theirs, 0, derived):
                     return "R12"
                 last[0] = d
@@ -297,7 +299,7 @@ class _Pair:
                 last[1] = d
             if d[STATUS_BEFORE] != UNCHANGED:
                 last[2] = d
-        return "R9" if syncs >= 3 else "R11" if changes >= 3 else ""
+        return "R9" if syncs >= 3 else "R11" if changes >= 3 and machines >= 2 else ""
 
     def _named(self, d: Row) -> int:
         audit = self.told.get((d[ID], d[REV]))
@@ -447,7 +449,10 @@ class _Pair:
 
 def _unlike(audit: Row, row: Row) -> bool:
     """Whether an audit and the row under the rev that it must have made do not tell of one write."""
-    if audit[TRACE] and row[TRACE] and audit[TRACE] != row[TRACE]:
+    traced = audit[TRACE] and row[TRACE]
+    if traced and audit[TRACE] != row[TRACE]:
+        return True
+    if not traced and not row[FLAGS] & SYNC and audit[USERS_AT] == audit[QUEUE_AT] == audit[STATUS_AT] == NOT_SHOWN:
         return True
     for n in (USERS_AT, QUEUE_AT):
         if NOT_SHOWN != audit[n] != row[n] != NOT_SHOWN:
