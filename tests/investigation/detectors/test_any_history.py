@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -198,11 +197,9 @@ def test_every_history_has_a_verdict_in_sentences(entries: list[Entry], more: in
         assert all(0 <= n < len(said.findings) for n in hole.matters_to)
 
 
-@pytest.mark.soak
 @FAR
 @given(histories() | orderly(), ENDS)
 def test_the_screen_never_misses(entries: list[Entry], more: int) -> None:
-    """In `make soak` until it holds for whatever is drawn: the screen meets the truth of the generated logs."""
     end = (last_moment(entries) or 0) + more
     for h in grouped(entries):
         screened = screen([compact_of(e) for e in (*h.observations, *h.audits)], USUAL, end)
