@@ -69,7 +69,7 @@ LOCK := uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --g
 
 lock:                      ## make the lock files anew (needs uv)
 	@$(LOCK) pyproject.toml requirements-build.in -o requirements.lock
-	@$(LOCK) pyproject.toml requirements-build.in requirements-dev.in -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra nats --extra postgres pyproject.toml requirements-build.in requirements-dev.in -c requirements.lock -o requirements-dev.lock
 
 clean:                     ## remove the environment and what was made by tests
 	@rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
