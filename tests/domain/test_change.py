@@ -41,6 +41,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.sampled_from(sorted(kind.values, key=str))
         case inspect.VarTupleType():
             return st.lists(values(kind.item_type), max_size=2).map(tuple)
+        case inspect.TupleType():
+            return st.tuples(*(values(t) for t in kind.item_types))
         case inspect.DictType():
             return st.dictionaries(values(kind.key_type), values(kind.value_type), max_size=2)
         case inspect.UnionType():

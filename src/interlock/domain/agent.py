@@ -37,6 +37,8 @@ class User(Record, frozen=True, kw_only=True):
     teams: tuple[str, ...] = ()
     capacity: dict[str, Any] | None = None
     """Own limits, `{total, channels, priorities}`; each is looked up alone: agent, then team, then org."""
+    skills: dict[str, int] = {}
+    """What they can do: level 1 to 5 by skill id."""
 
     def index(self) -> Index:
         """Listed by name; disabled ones apart."""
@@ -115,7 +117,7 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "org_settings"
     PATH: ClassVar[str] = "/v1/routing/org-settings"
     NOUN: ClassVar[str] = "org-settings"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status"}
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status", "schedule": "schedule"}
 
     accept_required: bool = True
     accept_timeout_seconds: int = 30
@@ -129,6 +131,8 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     rules_wait_ms: int = 2000
     capacity: dict[str, Any] = msgspec.field(default_factory=lambda: {"total": 20, "channels": {"voice": 1}})
     lag_objective_seconds: int = 5
+    schedule: str | None = None
+    """The default schedule: in force wherever a queue names none of its own; none: always open."""
 
 
 class Held(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -173,7 +177,7 @@ class WorkSession(Record, frozen=True, kw_only=True):
         "status": "status",
         "pending_reservation": "reservation",
     }
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"holding", "limits"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"holding", "limits", "skills"})
 
     user: str
     team: str | None = None
@@ -186,6 +190,8 @@ class WorkSession(Record, frozen=True, kw_only=True):
     signed_out_at: int | None = None
     limits: Capacity = Capacity()
     holding: tuple[Held, ...] = ()
+    skills: dict[str, int] = {}
+    """Those of its user, so that a choice among sessions needs no other record."""
     work_item_count: int = 0
     paused_work_item_count: int = 0
     total_capacity: int = 20
@@ -318,6 +324,7 @@ def sign_in(
         signed_in_at=now,
         limits=limits(user, settings, org),
         holding=tuple(carried),
+        skills=user.skills,
         total_time_by_status={status.id: Spent(status_at=now)},
         created_at=now,
         updated_at=now,

@@ -15,6 +15,8 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
+from interlock.domain.schedule import Schedule
+from interlock.domain.skill import Skill
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.domain.workflow import Workflow
 
@@ -32,6 +34,8 @@ KINDS: dict[str, type[Record]] = {
         QueueRule,
         Reservation,
         RoutingSettings,
+        Schedule,
+        Skill,
         Status,
         Team,
         User,

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+import msgspec
 
 from interlock.domain.errors import SystemRecord
 from interlock.domain.record import Index, Record
 
 DEFAULT_KEY = "DEFAULT_QUEUE"
+
+
+class Overrides(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where a queue differs from the org's settings; `None`: as the org has it."""
+
+    accept_required: bool | None = None
+    accept_timeout_seconds: int | None = None
+    auto_unassign: bool | None = None
+    requeue_when_offline: bool | None = None
 
 
 class Queue(Record, frozen=True, kw_only=True):
@@ -17,7 +28,7 @@ class Queue(Record, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "queue"
     PATH: ClassVar[str] = "/v1/routing/queues/"
     NOUN: ClassVar[str] = "queue"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org"}
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "schedule": "schedule"}
 
     name: str
     key: str = ""
@@ -30,6 +41,10 @@ class Queue(Record, frozen=True, kw_only=True):
     archived: bool = False
     paused: dict[str, Any] | None = None
     target_seconds: int | None = None
+    schedule: str | None = None
+    outside_hours: Literal["hold", "route"] = "hold"
+    """What becomes of waiting items while the schedule is closed: they are held, or routed all the same."""
+    overrides: Overrides = Overrides()
 
     def index(self) -> Index:
         """Archived ones apart; by name."""

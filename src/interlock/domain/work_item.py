@@ -15,6 +15,7 @@ from interlock.domain import assignment as unit
 from interlock.domain.assignment import Coupled
 from interlock.domain.errors import Conflict, InvalidTransition
 from interlock.domain.record import Index, Record
+from interlock.domain.skill import Requirement
 from interlock.domain.timers import Timer
 
 State = Literal["ivr", "queued", "routed", "assigned", "wrap-up", "completed"]
@@ -211,7 +212,8 @@ class WorkItem(Record, frozen=True, kw_only=True):
     abandoned: Abandoned | None = None
     completed_at: int | None = None
     over_capacity: bool = False
-    skills: tuple[dict[str, Any], ...] = ()
+    skills: tuple[Requirement, ...] = ()
+    """What it asks of an agent, before any step of relaxation; what holds now: `skill.requirements_at`."""
     paused_since_at: int | None = None
     paused_time: int = 0
     external_queue: str | None = None

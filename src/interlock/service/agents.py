@@ -200,7 +200,7 @@ async def refresh_sessions(
             org = await settings_of(reading)
             after = agent.reckon(s.with_(
                 queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
-                limits=agent.limits(who, enabled, org),
+                limits=agent.limits(who, enabled, org), skills=who.skills,
             ))  # fmt: skip
             if after == s or s.signed_out_at:
                 raise Refused("Nothing changes for this session.")

@@ -126,7 +126,7 @@ async def take_settings(world: World, cue: Cue) -> None:
 
 
 async def take_limits(world: World, cue: Cue) -> None:
-    """An agent's own limits changed."""
+    """An agent's own limits or skills changed."""
     await agents.refresh_sessions(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), user=cue.record.id)
 
 
@@ -167,7 +167,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "work_session", weigh, verbs=("create",)),
     Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
     Reaction("routing", "team_routing_settings", take_settings),
-    Reaction("routing", "user", take_limits, frozenset({"capacity"}), ("update",)),
+    Reaction("routing", "user", take_limits, frozenset({"capacity", "skills"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
 )
