@@ -17,7 +17,9 @@ PATH = "/v1/events"
 class Stream:
     """A reader of a stream, in this process: what arrives is put into `told`."""
 
-    def __init__(self, house: House, query: str = "", key: str = KEY, **headers: str) -> None:
+    def __init__(self, house: House, query: str = "", key: str = KEY, *, path: str = PATH, **headers: str) -> None:
+        self._taken = asyncio.Event()
+        self._taken.set()
         self.head: Any = None
         self.told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._gone = asyncio.Event()
@@ -25,7 +27,7 @@ class Stream:
         scope = {
             "type": "http",
             "method": "GET",
-            "path": PATH,
+            "path": path,
             "query_string": query.encode(),
             "root_path": "",
             "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in given.items()],
@@ -44,6 +46,7 @@ class Stream:
         if message["type"] == "http.response.start":
             self.head = message
             return
+        await self._taken.wait()
         for block in message["body"].decode().split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines())
             if fields:
@@ -57,9 +60,17 @@ class Stream:
                 if not event or event in block.get("event", ""):
                     return block
 
+    def block(self) -> None:
+        """The reader takes nothing more."""
+        self._taken.clear()
+
     async def leave(self) -> None:
         """The reader goes away."""
         self._gone.set()
+        await self.ended()
+
+    async def ended(self) -> None:
+        """The stream is over."""
         async with asyncio.timeout(5):
             await self.task
 
@@ -188,8 +199,7 @@ async def test_streams_end_at_once_when_the_server_stops(house: House, admin: Cl
     stream = Stream(house)
     await stream.next("queue.create")
     house.app.state.end_streams()
-    async with asyncio.timeout(5):
-        await stream.task
+    await stream.ended()
 
 
 async def test_there_are_so_many_streams_and_no_more() -> None:

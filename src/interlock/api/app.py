@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from interlock.api import (
     api_keys,
+    changes,
     conversations,
     customers,
     events,
@@ -57,6 +58,7 @@ NOUNS = (
     reservations,
     workflows,
     events,
+    changes,
     explain,
     api_keys,
     health,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from interlock.api import roles
-from interlock.api.answer import EVENT_STREAM, Answer, Fields, Send, wants_stream
+from interlock.api.answer import Answer, wants_stream
 from interlock.api.call import Call
 from interlock.api.document import encode, rows
 from interlock.api.host import Host
 from interlock.api.operation import get
 from interlock.api.pages import Cursor
+from interlock.api.stream import OPENING, Line, resumed_from, streamed
 from interlock.domain.conversation import Conversation
-from interlock.domain.errors import Busy, Malformed
+from interlock.domain.errors import Malformed
 from interlock.domain.event import decision_resource, events_of
 from interlock.domain.log import Row
 from interlock.service import views
@@ -47,12 +45,7 @@ def _start(call: Call) -> int:
     q: LogPage = call.query
     if q.after is not None and q.page_after is not None:
         raise Malformed("Send either after or page[after].", parameter="after")
-    given = call.headers.get(b"last-event-id", b"").strip()
-    if given:
-        if not given.isdigit() or len(given) > 15:
-            raise Malformed("Last-Event-ID is a position of this log.", header="Last-Event-ID")
-        return int(given)
-    return q.after if q.after is not None else q.page_after or 0
+    return resumed_from(call, q.after if q.after is not None else q.page_after) or 0
 
 
 @get("/v1/events", "listEvents", tag="events", roles=roles.EVENT_READ, answers="events", query=LogPage, own=True)
@@ -65,7 +58,7 @@ async def listed(call: Call) -> Answer:
     q: LogPage = call.query
     start, topics = _start(call), _topics(q.topics)
     if wants_stream(call.headers.get(b"accept", b"")):
-        return Answer(stream=Follower(call.host, call.org, start, topics).run)
+        return Answer(stream=streamed(call.host, Follower(call.host, call.org, start, topics).follow))
     size = q.page_size or min(q.limit, PAGE_MAX)
     found = await views.log_page(call.world, call.org, start, size + 1)
     page, more = found[:size], len(found) > size
@@ -78,7 +71,7 @@ async def listed(call: Call) -> Answer:
 
 
 class Follower:
-    """One stream. It pulls pages from the log at the pace of its client, so nothing piles up for a slow one."""
+    """One reader of the events of an org."""
 
     def __init__(self, host: Host, org: str, after: int, topics: frozenset[str]) -> None:
         self._host = host
@@ -86,55 +79,31 @@ class Follower:
         self._after = after
         self._topics = topics
 
-    async def run(self, fields: Fields, send: Send, receive: Callable[[], Awaitable[Any]]) -> None:
-        """Until the client goes, the server stops, or the client does not take what it is sent."""
-        host = self._host
-        if host.streams >= host.settings.streams_max:
-            raise Busy("Too many streams are open.")
-        host.streams += 1
-        gone = asyncio.create_task(_until_gone(receive))
-        headers = [
-            *(f for f in fields if f[0] != b"cache-control"),
-            (b"cache-control", b"no-store"),
-            (b"content-type", EVENT_STREAM),
-            (b"x-accel-buffering", b"no"),
-        ]
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await self._follow(send, gone)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (OSError, TimeoutError):
-            return
-        finally:
-            host.streams -= 1
-            gone.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await gone
-
-    async def _follow(self, send: Send, gone: asyncio.Task[None]) -> None:
+    async def follow(self, line: Line) -> None:
+        """Page after page of the log, at the pace of the client; a beat when it is quiet."""
         host, settings = self._host, self._host.settings
-        opening = b"retry: 2000\n\n"
-        if self._after > await host.world.store.last_position():
+        opening = OPENING
+        if self._after > await host.world.store.last_position() or self._after < await views.trimmed_to(host.world):
             self._after = 0
             opening += b"event: reset\ndata: {}\n\n"
-        await self._out(send, opening)
+        await line.out(opening)
         quiet = 0.0
-        while not (gone.done() or host.news.closing):
+        while not line.ended:
             news = host.news.waiter()
             page = await views.log_page(host.world, self._org, self._after, STREAM_PAGE)
             if page:
                 self._after = page[-1].position
                 text = b"".join(self._told(row) for row in page)
                 if text:
-                    await self._out(send, text)
+                    await line.out(text)
                     quiet = 0.0
                 continue
             pause = min(settings.poll_seconds, settings.beat_seconds)
-            await _first(news, gone, pause)
+            await line.wait(news, pause)
             quiet += pause
             if quiet >= settings.beat_seconds and not news.done():
                 quiet = 0.0
-                await self._out(send, b"id: %d\nevent: beat\ndata: {}\n\n" % self._after)
+                await line.out(b"id: %d\nevent: beat\ndata: {}\n\n" % self._after)
 
     def _told(self, row: Row) -> bytes:
         """The events of a row. Only the last carries the position: a client cut off in between gets the row again."""
@@ -143,19 +112,6 @@ class Follower:
         if lines:
             lines[-1] = b"id: %d\n" % row.position + lines[-1]
         return b"".join(lines)
-
-    async def _out(self, send: Send, text: bytes) -> None:
-        async with asyncio.timeout(self._host.settings.stalled_seconds):
-            await send({"type": "http.response.body", "body": text, "more_body": True})
-
-
-async def _until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _first(news: asyncio.Future[None], gone: asyncio.Task[None], seconds: float) -> None:
-    await asyncio.wait({news, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 @get(

@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     preconditions: bool = False
     beat_seconds: float = 15.0
     poll_seconds: float = 0.5
+    throttle_seconds: float = 0.25
     stalled_seconds: float = 30.0
     streams_max: int = 1_000
     page_max: int = 500

@@ -143,7 +143,7 @@ def _success(o: Operation) -> Json:
         return {"description": o.summary, "content": {o.media: media}}
     schema = {"$ref": REF.format(name=_answer_name(o))}
     content: Json = {t: {"schema": schema} for t in JSON_TYPES}
-    if o.id == "listEvents":
+    if o.id in ("listEvents", "listChanges"):
         content["text/event-stream"] = {"schema": {"type": "string"}}
     headers: Json = {"traceparent": {"schema": {"type": "string"}}}
     if o.answers in ("one", "many"):
@@ -174,6 +174,7 @@ def _answer_name(o: Operation) -> str:
         return f"{KINDS[o.answers[5:]].__name__}List"
     return {
         "events": "EventPage",
+        "changes": "ChangeList",
         "decisions": "DecisionList",
         "decision": "DecisionDocument",
         "explanation": "Explanation",
@@ -402,6 +403,7 @@ def _own() -> Json:
         },
         "Event": _event(),
         "EventPage": _list({"$ref": REF.format(name="Event")}),
+        "ChangeList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
         "DecisionDocument": loose,
         "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
         "Explanation": _explanation(),

@@ -223,6 +223,12 @@ async def newest_rows(world: World, org: str, limit: int, *, partition: str = ""
     return await world.store.changes(0, limit, org=org, partition=partition, newest=True)
 
 
+async def trimmed_to(world: World) -> int:
+    """The position up to which the log is gone; 0 while all of it is there."""
+    first = await world.store.changes(0, 1)
+    return first[0].position - 1 if first else 0
+
+
 async def sessions_of_queue(
     world: World, queue: Queue, routable: bool | None, status_type: str | None, channel: str | None
 ) -> list[WorkSession]:
