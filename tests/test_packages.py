@@ -13,7 +13,7 @@ import pytest
 from tests import house
 
 PROJECT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-spark.lock")
 
 
 def blocks(lock: str) -> dict[str, str]:
@@ -56,8 +56,9 @@ def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     assert other == []
 
 
-def test_what_is_tested_is_what_runs() -> None:
-    tested = blocks("requirements-dev.lock")
+@pytest.mark.parametrize("lock", LOCKS[1:])
+def test_what_is_tested_is_what_runs(lock: str) -> None:
+    tested = blocks(lock)
     differing = {
         n for n, b in blocks("requirements.lock").items() if n not in tested or version(tested[n]) != version(b)
     }
@@ -73,7 +74,7 @@ def test_what_the_project_asks_for_is_locked() -> None:
 
 def test_every_package_has_a_row() -> None:
     rows = {cells[0]: cells[1:] for cells in house.table_rows(PROJECT / "docs" / "dependencies.md")}
-    assert set(blocks("requirements-dev.lock")) == set(rows)
+    assert {name for lock in LOCKS for name in blocks(lock)} == set(rows)
     assert [name for name, cells in rows.items() if len(cells) != 2 or not all(cells)] == []
 
 

@@ -33,7 +33,7 @@ def investigate(
     sarif: Path | None = None, perfetto: Path | None = None,
     emit_test: Annotated[Path | None, Parameter(name="--emit-test")] = None, redact: bool = False,
     redacted: Path | None = None, follow: bool = False, memory: str = "128M",
-    engine: Literal["auto", "memory", "files"] = "auto",
+    engine: Literal["auto", "memory", "files", "spark"] = "auto", master: str | None = None,
 ) -> int:  # fmt: skip
     """Which write did the harm, from which stale read: from logs of any system that counts revisions.
 
@@ -64,11 +64,16 @@ def investigate(
     memory
         What the rows of a big log may take before they go to files: 64M, 128M, 1G.
     engine
-        memory: everything at once; files: rows in files, two workers; auto: by the size of the inputs.
+        memory: everything at once; files: rows in files, two workers; auto: one of these, by the size of the inputs;
+        spark: on a cluster, for logs that outgrow one machine.
+    master
+        With --engine spark: the cluster's address. Default: the one that spark-submit names, else this machine's cores.
     """
     if not paths:
         raise Failure("nothing to investigate", next="interlock investigate FILE… , or - for stdin", code=USAGE)
     _no_options(paths)
+    if master is not None and engine != "spark":
+        raise Failure("--master is for --engine spark", code=USAGE)
     budget = _bytes_of(memory)
     if report is not None and report.suffix not in (".html", ".md"):
         raise Failure(f"--report {report} is neither .html nor .md", next="--report FILE.html", code=USAGE)
@@ -76,7 +81,7 @@ def investigate(
     if follow:
         return _followed(paths, as_json=json)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
-        said, histories = _investigated(read, format, mapping, budget, engine)
+        said, histories = _investigated(read, format, mapping, budget, engine, master)
     _something_read(said)
     try:
         _written(said, histories, report, sarif, perfetto, emit_test)
@@ -149,7 +154,7 @@ def _inputs(paths: tuple[str, ...], redact: bool, keep: Path | None) -> Iterator
 
 
 def _investigated(
-    paths: list[str], format: str | None, mapping: Mapping | None, memory: int, engine: str
+    paths: list[str], format: str | None, mapping: Mapping | None, memory: int, engine: str, master: str | None
 ) -> tuple[Report, list[History]]:
     """The report, and the histories for its timelines."""
     from interlock.investigation.readers import UnknownFormat, open_inputs
@@ -157,6 +162,8 @@ def _investigated(
     try:
         if engine == "memory" or (engine == "auto" and _size(paths) <= IN_MEMORY_BYTES):
             return _at_once(open_inputs(paths, format=format, mapping=mapping))
+        if engine == "spark":
+            return _on_cluster(paths, format, mapping, master)
         from interlock.investigation.big.run import investigate as run
 
         with _progress() as told:
@@ -166,6 +173,17 @@ def _investigated(
         return done.report, done.histories
     except UnknownFormat as wrong:
         raise Failure(str(wrong), next="interlock investigate --help", code=USAGE) from wrong
+
+
+def _on_cluster(
+    paths: list[str], format: str | None, mapping: Mapping | None, master: str | None
+) -> tuple[Report, list[History]]:
+    from interlock.investigation import spark
+
+    try:
+        return spark.investigate(paths, format=format, mapping=mapping, master=master, histories_max=TIMELINES_MAX // 2)
+    except spark.NotHere as missing:
+        raise Failure(str(missing), next=missing.next, code=USAGE) from missing
 
 
 def _size(paths: list[str]) -> int:

@@ -50,7 +50,7 @@ class UnknownFormat(ValueError):
 class Input(msgspec.Struct):
     """What became of one input.
 
-    bytes      plain bytes read, after unpacking             entries       objects found
+    bytes, lines       plain bytes read, after unpacking; number of the last line read       entries   objects found
     silent     objects that say nothing of any record        repaired, refusals   how many there were in all
     repairs, refused   the first `LISTED_MAX` of them, with their places
     packing    `gzip`, `zstd` or empty
@@ -60,6 +60,7 @@ class Input(msgspec.Struct):
     format: str = ""
     packing: str = ""
     bytes: int = 0
+    lines: int = 0
     entries: int = 0
     observations: int = 0
     audits: int = 0
@@ -123,20 +124,33 @@ class Reading:
         if found is None:
             report.refuse(Refused(Place(number, 0), stream.trouble or why))
             return
-        report.format = found.name
         buffered = io.BufferedReader(stream, BUFFER_BYTES)
+        yield from self.read_lines(number, lines_of(buffered), found)
+        if stream.trouble:
+            report.refuse(Refused(Place(number, report.lines), stream.trouble))
+        if found.container in ("csv", "tsv") and report.entries and not report.observations + report.audits:
+            report.refuse(Refused(Place(number, 1), "no column is called an id or a rev: say with --map what is what"))
+
+    def read_lines(self, number: int, lines: Iterator[Line], found: Format) -> Iterator[Entry]:
+        """The entries of lines of an input, counted in `inputs`: of all, or of a share where nothing `remembers`."""
+        report = self.inputs[number]
+        report.format = found.name
         shapes = self._shapes(found)
-        last = 0
-        for item in CONTAINERS[found.container](_watched(lines_of(buffered), report), number):
-            last = max(last, item.place.line)
+        for item in CONTAINERS[found.container](_watched(lines, report), number):
             if isinstance(item, Refused):
                 report.refuse(item)
             else:
                 yield from self._understood(item, shapes, report, found)
-        if stream.trouble:
-            report.refuse(Refused(Place(number, last), stream.trouble))
-        if found.container in ("csv", "tsv") and report.entries and not report.observations + report.audits:
-            report.refuse(Refused(Place(number, 1), "no column is called an id or a rev: say with --map what is what"))
+
+    def remembers(self, number: int, head: bytes, found: Format) -> bool:
+        """Whether what an entry comes to depends on those before it, so that the input is read in one piece."""
+        if self._mapping is not None or found.container != "json-lines":
+            return True
+        if found.shape:
+            return True
+        lines = (Line(n, 0, line) for n, line in enumerate(head.split(b"\n")[:-1] or [head], 1))
+        items = [i for i in jsonlines.items_of(lines, number) if not isinstance(i, Refused)]
+        return any(shape().entries(item) is not None for item in items for shape in SHAPES if shape is not Envelopes)
 
     def _shapes(self, found: Format) -> list[Shape]:
         if self._mapping is not None:
@@ -166,8 +180,9 @@ class Reading:
 
 
 def _watched(lines: Iterator[Line], report: Input) -> Iterator[Line]:
-    """The lines, with the bytes counted as they pass, for a progress bar."""
+    """The lines, with lines and bytes counted as they pass."""
     for line in lines:
+        report.lines = line.number
         report.bytes = line.offset + len(line.data)
         yield line
 
