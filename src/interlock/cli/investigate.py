@@ -72,12 +72,8 @@ def investigate(
     if not paths:
         raise Failure("nothing to investigate", next="interlock investigate FILE… , or - for stdin", code=USAGE)
     _no_options(paths)
-    if master is not None and engine != "spark":
-        raise Failure("--master is for --engine spark", code=USAGE)
-    budget = _bytes_of(memory)
-    if report is not None and report.suffix not in (".html", ".md"):
-        raise Failure(f"--report {report} is neither .html nor .md", next="--report FILE.html", code=USAGE)
-    mapping = _mapping(map)
+    _fitting(report, master, engine)
+    budget, mapping = _bytes_of(memory), _mapping(map)
     if follow:
         return _followed(paths, as_json=json)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
@@ -104,6 +100,13 @@ def _no_options(paths: tuple[str, ...]) -> None:
     mistyped = next((p for p in paths if p.startswith("-") and p != "-"), None)
     if mistyped is not None:
         raise Failure(f"Unknown option: {mistyped}.", next="interlock investigate --help", code=USAGE)
+
+
+def _fitting(report: Path | None, master: str | None, engine: str) -> None:
+    if master is not None and engine != "spark":
+        raise Failure("--master is for --engine spark", next="--engine spark", code=USAGE)
+    if report is not None and report.suffix not in (".html", ".md"):
+        raise Failure(f"--report {report} is neither .html nor .md", next="--report FILE.html", code=USAGE)
 
 
 def _bytes_of(text: str) -> int:
