@@ -6,19 +6,26 @@ import gzip
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.generate_logs import generate_day, generate_races
 from tests.investigation.shared_cases import shared
 
+from interlock.cli.cluster import cluster
 from interlock.investigation import spark
 from interlock.investigation.finding import History
 from interlock.investigation.investigate import Report, examine, grouped, last_moment, report
 from interlock.investigation.readers import open_inputs
 
 pytestmark = pytest.mark.spark
-CLUSTER = "local[2]"
-"""Two workers, each a process of its own."""
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[Any]:
+    """Two workers, each a process of its own."""
+    with cluster("local[2]") as made:
+        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,10 +62,10 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [day, packed]
 
 
-def test_a_day_in_pieces_and_a_packed_log_give_the_findings_of_one_process(logs: list[Path]) -> None:
+def test_a_day_in_pieces_and_a_packed_log_give_the_findings_of_one_process(context: Any, logs: list[Path]) -> None:
     here, _ = in_memory(logs)
     assert {f.rule for f in here.findings} >= {"R1", "R5"}
-    done = spark.investigate(logs, master=CLUSTER, histories_max=3)
+    done = spark.investigate(context, logs, histories_max=3)
     same(here, done.report)
     assert [i.format for i in done.report.inputs] == ["json-lines", "json-lines"]
     assert done.report.inputs[0].bytes == logs[0].stat().st_size
@@ -72,27 +79,27 @@ def read_all(paths: list[Path]) -> list[spark.Read]:
     return reading.inputs
 
 
-def test_what_a_file_system_of_the_cluster_holds_is_read_by_it(logs: list[Path]) -> None:
-    done = spark.investigate([logs[0].as_uri()], master=CLUSTER)
+def test_what_a_file_system_of_the_cluster_holds_is_read_by_it(context: Any, logs: list[Path]) -> None:
+    done = spark.investigate(context, [logs[0].as_uri()])
     here, _ = in_memory([logs[0]])
     same(here, done.report)
 
 
-def test_damage_is_refused_where_it_stands_and_the_rest_is_read(logs: list[Path], tmp_path: Path) -> None:
+def test_damage_is_refused_where_it_stands_and_the_rest_is_read(context: Any, logs: list[Path], tmp_path: Path) -> None:
     lines = logs[0].read_bytes().split(b"\n")
     lines[-9] = b"\0\0\0" + lines[-9]
     lines[20] = b'{"a":' + b"[" * 10_000
     log = tmp_path / "damaged.log"
     log.write_bytes(b"\n".join(lines))
-    done = spark.investigate([log], master=CLUSTER)
+    done = spark.investigate(context, [log])
     here = read_all([log])[0]
     assert len(here.refused) == 2
     assert [r.place.line for r in done.report.inputs[0].refused] == [r.place.line for r in here.refused]
 
 
-def test_the_incident_document_reaches_its_verdict() -> None:
+def test_the_incident_document_reaches_its_verdict(context: Any) -> None:
     document = shared("incident/reverse-sync-of-dequeue.md")
-    done = spark.investigate([document], master=CLUSTER)
+    done = spark.investigate(context, [document])
     same(in_memory([document])[0], done.report)
     assert done.report.verdict == "broken"
     assert len(done.report.inputs[0].repairs) == 63

@@ -72,7 +72,7 @@ def investigate(
     if not paths:
         raise Failure("nothing to investigate", next="interlock investigate FILE… , or - for stdin", code=USAGE)
     _no_options(paths)
-    _fitting(report, master, engine)
+    _fitting(paths, report, master, engine)
     budget, mapping = _bytes_of(memory), _mapping(map)
     if follow:
         return _followed(paths, as_json=json)
@@ -102,7 +102,11 @@ def _no_options(paths: tuple[str, ...]) -> None:
         raise Failure(f"Unknown option: {mistyped}.", next="interlock investigate --help", code=USAGE)
 
 
-def _fitting(report: Path | None, master: str | None, engine: str) -> None:
+def _fitting(paths: tuple[str, ...], report: Path | None, master: str | None, engine: str) -> None:
+    if engine == "spark" and "-" in paths:
+        raise Failure(
+            "a cluster cannot read standard input", next="write it to a file that every machine sees", code=USAGE
+        )
     if master is not None and engine != "spark":
         raise Failure("--master is for --engine spark", next="--engine spark", code=USAGE)
     if report is not None and report.suffix not in (".html", ".md"):
@@ -181,12 +185,12 @@ def _investigated(
 def _on_cluster(
     paths: list[str], format: str | None, mapping: Mapping | None, master: str | None
 ) -> tuple[Report, list[History]]:
+    from interlock.cli.cluster import cluster
     from interlock.investigation import spark
 
-    try:
-        return spark.investigate(paths, format=format, mapping=mapping, master=master, histories_max=TIMELINES_MAX // 2)
-    except spark.NotHere as missing:
-        raise Failure(str(missing), next=missing.next, code=USAGE) from missing
+    with cluster(master) as context:
+        done = spark.investigate(context, paths, format=format, mapping=mapping, histories_max=TIMELINES_MAX // 2)
+    return done.report, done.histories
 
 
 def _size(paths: list[str]) -> int:

