@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from interlock.domain.decision import Write
-from interlock.domain.log import Entry, Row
+from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 
 QueryName = Literal[
@@ -100,6 +100,20 @@ class Store(Protocol):
     ) -> list[Row]:
         """Rows with a position greater than `after`, in order; of one org or partition if given; `newest`: from the
         end.
+        """
+        ...
+
+    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+        """Rows of direction `rule` from `since` (ms) on and before the (time, position) given, the latest first.
+
+        Each with the rows of its partition until then, itself included.
+        """
+        ...
+
+    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+        """Records as they were at these revs, from the rows of their own partition; `None`: the log does not have it.
+
+        Only for records that are a partition of their own, as customers are.
         """
         ...
 

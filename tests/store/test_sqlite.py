@@ -186,7 +186,9 @@ class Intruder:
         self.connection = apsw.Connection(str(path / "s.db"))
         self.connection.execute("BEGIN IMMEDIATE")
         body = b"{}"
-        self.connection.execute("INSERT INTO log VALUES (?, 'o', 'theirs', 1, ?)", (position, body))
+        self.connection.execute(
+            "INSERT INTO log (position, org, partition, at, body) VALUES (?, 'o', 'theirs', 1, ?)", (position, body)
+        )
 
     def commit(self) -> None:
         """Let go."""
@@ -393,6 +395,10 @@ def _any_bindings(sql: str) -> Any:
         "limit",
         "offset",
         "after",
+        "since",
+        "at",
+        "position",
+        "id",
     )
     return dict.fromkeys((*names, "partition"), "") if ":" in sql else ("",) * sql.count("?")
 

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -82,6 +83,74 @@ _row_decoder = msgspec.json.Decoder(Entry)
 def decode_row(position: int, body: bytes) -> Row:
     """A stored row."""
     return _row_decoder.decode(body).at_position(position)
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a record, and the row of the log that it came with. `snapshot` is the encoded record."""
+
+    type: str
+    id: str
+    rev: int
+    snapshot: msgspec.Raw
+    position: int = 0
+
+    def record(self) -> Record:
+        """The record as it was then."""
+        return kinds.decode(self.type, bytes(self.snapshot))
+
+
+class RuleRun(msgspec.Struct, frozen=True):
+    """One run of the queue rules as it was committed, without its writes; `earlier` are the rows of its partition until
+    then, oldest first, each as (position, stored row): they are decoded when they are looked at, and most are not.
+    """
+
+    position: int
+    id: str
+    org: str
+    partition: str
+    at: int
+    why: Why
+    basis: tuple[Basis, ...] = ()
+    earlier: tuple[tuple[int, bytes], ...] = ()
+
+    def versions(self) -> Iterator[Version]:
+        """The versions that its partition had brought until then, oldest first."""
+        for position, body in self.earlier:
+            yield from decode_versions(position, body)
+
+    def rests_on(self, type: str) -> Basis | None:
+        """The version of the record of this type that it had read."""
+        return next((b for b in self.basis if b.type == type), None)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    id: str
+    org: str
+    partition: str
+    at: int
+    why: Why
+    basis: tuple[Basis, ...] = ()
+
+
+class _Changed(msgspec.Struct, frozen=True):
+    changes: tuple[Version, ...] = ()
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+_changed_decoder = msgspec.json.Decoder(_Changed)
+
+
+def decode_run(position: int, body: bytes, earlier: Sequence[tuple[int, bytes]]) -> RuleRun:
+    """A run of the rules from its stored row. Only what is asked of it is decoded: rows are read by the thousand."""
+    head = _head_decoder.decode(body)
+    return RuleRun(
+        position, head.id, head.org, head.partition, head.at, head.why, head.basis, tuple(earlier)
+    )  # fmt: skip
+
+
+def decode_versions(position: int, body: bytes) -> list[Version]:
+    """The versions that a stored row brought."""
+    return [Version(v.type, v.id, v.rev, v.snapshot, position) for v in _changed_decoder.decode(body).changes]
 
 
 Json = dict[str, Any]

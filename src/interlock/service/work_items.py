@@ -126,7 +126,7 @@ async def _facts(reading: Reading, c: Conversation, rules: list[QueueRule]) -> F
 async def latest_message(reading: Reading, c: Conversation) -> Message | None:
     """The newest message of a conversation, by the time of sending."""
     query = Query(name="children", org=c.org, type=Message.TYPE, parent=c.id, descending=True, limit=1)
-    found = await reading.find(Message, query)
+    found = await reading.find(Message, query, basis=True)
     return found[0] if found else None
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from interlock.domain.log import Row
+from interlock.domain.log import Row, RuleRun
 from interlock.domain.record import Address, Record
 from interlock.ports import Batch, Bus, Commit, Mark, Query, Store, World
 
@@ -73,6 +73,14 @@ class GatedStore:
     ) -> list[Row]:
         """As the store does."""
         return await self._store.changes(after, limit, org=org, partition=partition, newest=newest)
+
+    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+        """As the store does."""
+        return await self._store.rule_runs(org, since=since, before=before, limit=limit)
+
+    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+        """As the store does."""
+        return await self._store.versions(addresses)
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """As the store does."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from interlock.domain.conversation import Conversation
 from interlock.domain.ids import compose
-from interlock.domain.log import Entry, Row
+from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
@@ -273,6 +273,17 @@ class SimStore:
         room = self._room
         ask = lambda _: at_once(room.store.changes(after, limit, org=org, partition=partition, newest=newest))  # noqa: E731
         return await Step("changes", ask, reads=room.places.bit("log"))
+
+    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+        """As the store does."""
+        room = self._room
+        ask = lambda _: at_once(room.store.rule_runs(org, since=since, before=before, limit=limit))  # noqa: E731
+        return await Step("rule runs", ask, reads=room.places.bit("log"))
+
+    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+        """As the store does."""
+        room = self._room
+        return await Step("versions", lambda _: at_once(room.store.versions(addresses)), reads=room.places.bit("log"))
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """As the store does."""

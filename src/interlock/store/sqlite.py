@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, cast
 
@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, decode_row
+from interlock.domain.log import Row, RuleRun, decode_row, decode_run, decode_versions
 from interlock.domain.record import Address, Record
 from interlock.ports import Clock, Commit, Mark, Query
 from interlock.store import statements
@@ -186,6 +186,20 @@ class SqliteStore:
                 rows = _rows(self._read_execute(sql, bindings))
         return rows[::-1] if newest else rows
 
+    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+        """Runs of the queue rules, the latest first; see the port. They are read and decoded in the scanning thread."""
+        at, position = before
+        bindings = {"org": org, "since": since, "at": at, "position": position, "limit": limit}
+        with _READS:
+            return await self._in_scan_thread(lambda c: _runs(c.execute(self._sql["rule_runs"], bindings)))
+
+    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+        """Records as they were at these revs; see the port."""
+        with _READS:
+            return await self._in_scan_thread(
+                lambda c: [_version(c, self._sql["versions"], address, rev) for address, rev in addresses]
+            )
+
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """One mark, if it is there and its time has not passed."""
         with _READS:
@@ -302,6 +316,26 @@ class SqliteStore:
             self._scan.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error:
             return  # the next COMMIT that fills the log to its limit tries again
+
+
+def _runs(found: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
+    out: list[RuleRun] = []
+    earlier: list[tuple[int, bytes]] = []
+    for run, position, body in found:
+        earlier.append((position, body))
+        if position == run:
+            out.append(decode_run(run, body, earlier))
+            earlier = []
+    return out
+
+
+def _version(connection: apsw.Connection, sql: str, address: Address, rev: int) -> Record | None:
+    type, org, id = address
+    for position, body in connection.execute(sql, {"org": org, "id": id}):
+        for version in decode_versions(position, body):
+            if (version.type, version.id, version.rev) == (type, id, rev):
+                return version.record()
+    return None
 
 
 class _Reads:

@@ -119,7 +119,8 @@ class Applier:
         entry = prepared.entry
         if entry is None:
             return None
-        self._execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body))
+        direction = "rule" if entry.why.direction == "rule" else ""
+        self._execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body, direction))
         return entry.at_position(position)
 
     def _move(self, move: Move) -> None:

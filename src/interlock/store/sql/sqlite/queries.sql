@@ -38,7 +38,7 @@ DELETE FROM mark WHERE space = ? AND org = ? AND key = ?
 DELETE FROM mark WHERE rowid IN (SELECT rowid FROM mark WHERE until IS NOT NULL AND until <= ? LIMIT ?)
 
 -- name: append_log
-INSERT INTO log (position, org, partition, at, body) VALUES (?, ?, ?, ?, ?)
+INSERT INTO log (position, org, partition, at, body, direction) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: last_position
 SELECT coalesce(max(position), 0) FROM log
@@ -67,6 +67,22 @@ WHERE partition = :partition AND position > :after AND (:org = '' OR org = :org)
 -- name: changes_of_partition_newest
 SELECT position, body FROM log INDEXED BY log_partition
 WHERE partition = :partition AND position > :after AND (:org = '' OR org = :org) ORDER BY position DESC LIMIT :limit
+
+-- name: rule_runs
+-- Each run of the queue rules with every row of its conversation up to it, itself included; the latest run first.
+WITH run AS MATERIALIZED (
+    SELECT position, partition, at FROM log INDEXED BY log_rule_runs
+    WHERE org = :org AND direction = 'rule' AND at >= :since AND at <= :at
+        AND (at < :at OR position < :position)
+    ORDER BY at DESC, position DESC LIMIT :limit
+)
+SELECT run.position, entry.position, entry.body FROM run CROSS JOIN log AS entry INDEXED BY log_partition
+WHERE entry.partition = run.partition AND entry.org = :org AND entry.position <= run.position
+ORDER BY run.at DESC, run.position DESC, entry.position
+
+-- name: versions
+-- The rows of one record that is a partition of its own.
+SELECT position, body FROM log INDEXED BY log_partition WHERE partition = :id AND org = :org ORDER BY position
 
 -- name: states
 -- The states that records of a type are in, found by leaps over the index.
