@@ -179,6 +179,8 @@ def _answer_name(o: Operation) -> str:
         "decision": "DecisionDocument",
         "explanation": "Explanation",
         "criteria": "CriteriaDocument",
+        "dry-run": "ToldDocument",
+        "evaluation": "ToldDocument",
     }[o.answers]
 
 
@@ -408,6 +410,7 @@ def _own() -> Json:
         "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
         "Explanation": _explanation(),
         "CriteriaDocument": _document({"type": "object"}),
+        "ToldDocument": loose,
     }
 
 

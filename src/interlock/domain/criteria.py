@@ -366,3 +366,16 @@ def _described(field: Field) -> dict[str, Any]:
     if field.enum:
         told["enum"] = list(field.enum)
     return told | {"operator": {"$ref": f"#/definitions/{field.family}"}}
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One condition as it came out: what the field held, and whether that is what was wanted."""
+
+    condition: Condition
+    found: Any
+    holds: bool
+
+
+def check_each(criteria: Mapping[str, Any], side: Literal["and", "or"], facts: Facts) -> list[Checked]:
+    """Every condition of one side, tried; for people, who want to see more than the first that fails."""
+    return [Checked(c, c.field.read(facts), compile_condition(c)(facts)) for c in conditions(criteria, side)]

@@ -100,6 +100,10 @@ class InUse(Refused):
     """Something still depends on this record."""
 
 
+class HistoryNotRecorded(Refused):
+    """The log does not have what was seen then; nothing is made up in its place."""
+
+
 class StaleBasis(Conflict):
     """The decision rests on a state that has changed since."""
 

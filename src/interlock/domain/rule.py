@@ -67,8 +67,15 @@ class QueueRule(Record, frozen=True, kw_only=True):
     @property
     def wants_message(self) -> bool:
         """Whether the latest message has to be read to judge it."""
-        names = (*self.condition_names(), *_paths(self.queue_key or ""))
-        return any(name.startswith("message") for name in names)
+        return self._wants("message")
+
+    @property
+    def wants_customer(self) -> bool:
+        """Whether the customer has to be read to judge it."""
+        return self._wants("customer")
+
+    def _wants(self, part: str) -> bool:
+        return any(name.startswith(part) for name in (*self.condition_names(), *_paths(self.queue_key or "")))
 
 
 class Match(msgspec.Struct, frozen=True):
