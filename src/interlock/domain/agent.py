@@ -12,9 +12,12 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from interlock.domain.decision import Decision, Moment, Reason, Why, birth, step
+from interlock.domain.decision import Decision, Moment, Reason, Why, Write, birth, step
 from interlock.domain.errors import InvalidValue, NoLiveSession
+from interlock.domain.queue import Queue
 from interlock.domain.record import Index, Record
+from interlock.domain.schedule import Calendar
+from interlock.domain.work_time import CapacityStatus, Spent, Total, buckets, left
 
 StatusType = Literal["available", "busy", "unavailable", "offline"]
 UserType = Literal["user", "machine"]
@@ -147,20 +150,20 @@ class Held(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     over: bool = False
 
 
-class Spent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Time in one status: since when it is the present one (ms; none: it is not), and what it added up to before."""
-
-    status_at: int | None = None
-    time: int = 0
-    business_time: int = 0
-
-
 class Capacity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The limits in force for a session: weight in all, items per channel, weight per queue priority."""
 
     total: int = 20
     channels: dict[str, int] = {}
     priorities: dict[int, int] = {}
+
+
+class PriorityRoom(msgspec.Struct, frozen=True, rename="camel"):
+    """What fits of one queue priority: its limit, and what is left of it and of the whole capacity."""
+
+    priority: int
+    limit: int
+    remaining: int
 
 
 class WorkSession(Record, frozen=True, kw_only=True):
@@ -177,7 +180,10 @@ class WorkSession(Record, frozen=True, kw_only=True):
         "status": "status",
         "pending_reservation": "reservation",
     }
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"holding", "limits", "skills"})
+    NAMES: ClassVar[Mapping[str, str]] = {"unreachable_since_at": "unreachableSince"}
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({
+        "holding", "limits", "skills", "priorities", "counted_since_at", "before_call",
+    })  # fmt: skip
 
     user: str
     team: str | None = None
@@ -192,17 +198,35 @@ class WorkSession(Record, frozen=True, kw_only=True):
     holding: tuple[Held, ...] = ()
     skills: dict[str, int] = {}
     """Those of its user, so that a choice among sessions needs no other record."""
+    priorities: tuple[int, ...] = ()
+    """The priorities among its queues, in order."""
     work_item_count: int = 0
     paused_work_item_count: int = 0
+    capacity: tuple[PriorityRoom, ...] = ()
     total_capacity: int = 20
     capacity_remaining: int = 20
     over_capacity: int = 0
-    capacity_status: Literal["idle", "not-at-capacity", "at-capacity"] = "idle"
+    capacity_status: CapacityStatus = "idle"
     handled_item_count: int = 0
+    handled_conversation_count: int = 0
     last_assigned_item_at: int | None = None
     last_offered_at: int | None = None
     pending_reservation: str | None = None
+    unreachable_since_at: int | None = None
+    """When its agent's client was last heard of, if that is too long ago; nothing new is offered meanwhile."""
+    before_call: str | None = None
+    """The status to go back to when the calls that made the agent busy are over."""
     total_time_by_status: dict[str, Spent] = {}
+    counted_since_at: int = 0
+    """Up to when the totals below are written."""
+    total_available: Total = Total()
+    total_available_idle_capacity: Total = Total()
+    total_available_not_at_capacity: Total = Total()
+    total_available_at_capacity: Total = Total()
+    total_unavailable: Total = Total()
+    total_unavailable_idle_capacity: Total = Total()
+    total_unavailable_not_at_capacity: Total = Total()
+    total_unavailable_at_capacity: Total = Total()
 
     def index(self) -> Index:
         """Live ones apart from ended ones; by user."""
@@ -223,6 +247,7 @@ def reckon(s: WorkSession) -> WorkSession:
     open_ones = [h for h in s.holding if not h.offered]
     used, total = s.used, s.limits.total
     return s.with_(
+        capacity=tuple(_room_of(s, priority, total - used) for priority in s.priorities),
         work_item_count=len(open_ones),
         paused_work_item_count=sum(h.paused for h in open_ones),
         total_capacity=total,
@@ -230,6 +255,23 @@ def reckon(s: WorkSession) -> WorkSession:
         over_capacity=max(0, used - total),
         capacity_status="at-capacity" if used >= total else "not-at-capacity" if used else "idle",
     )
+
+
+def _room_of(s: WorkSession, priority: int, free: int) -> PriorityRoom:
+    limit = min(s.limits.priorities.get(priority, s.limits.total), s.limits.total)
+    used = sum(h.weight for h in s.holding if h.priority == priority and not h.paused)
+    return PriorityRoom(priority, limit, max(0, min(limit - used, free)))
+
+
+def turn(before: WorkSession, after: WorkSession, now: int, calendar: Calendar, *, by_hand: bool = False) -> Write:
+    """The write of a shift's next version. Where its kind of status or how full it is changes, the time in the former
+    state is added to the totals.
+    """
+    was, becomes = (before.status_type, before.capacity_status), (after.status_type, after.capacity_status)
+    if was != becomes or after.signed_out_at:
+        added = {f: getattr(before, f).plus(before.counted_since_at, now, calendar) for f in buckets(*was)}
+        after = after.with_(counted_since_at=now, **added)
+    return step(before, after, now, by_hand=by_hand)
 
 
 def hold(s: WorkSession, held: Held) -> WorkSession:
@@ -303,6 +345,8 @@ def sign_in(
     org: OrgSettings,
     carried: Sequence[Held],
     moment: Moment,
+    *,
+    priorities: tuple[int, ...] = (),
 ) -> Decision:
     """A shift begins. `carried` are the items the user owns already: they weigh from now on, over the limit if need
     be.
@@ -325,7 +369,9 @@ def sign_in(
         limits=limits(user, settings, org),
         holding=tuple(carried),
         skills=user.skills,
+        priorities=priorities,
         total_time_by_status={status.id: Spent(status_at=now)},
+        counted_since_at=now,
         created_at=now,
         updated_at=now,
         modified_at=now,
@@ -349,11 +395,11 @@ def _usable(user: User, status: Status) -> None:
 
 
 def change_status(
-    s: WorkSession, user: User, status: Status, moment: Moment, *, code: str = "STATUS_CHANGED"
+    s: WorkSession, user: User, status: Status, moment: Moment, calendar: Calendar, *, code: str = "STATUS_CHANGED"
 ) -> Decision:
     """The agent says something else of themselves; an offline status ends the shift."""
     _usable(user, status)
-    after = with_status(s, status, moment.now)
+    after = with_status(s, status, moment.now, calendar)
     reason = Reason("UPDATE_SESSION", "SIGNED_OUT" if after.signed_out_at else code, {"status": status.id})
     why = Why(
         direction="person" if moment.by.actor.cls == "person" else "system",
@@ -365,16 +411,13 @@ def change_status(
         reasons=(reason,),
     )
     by_hand = moment.by.actor.cls == "person"
-    return Decision(partition=s.id, why=why, writes=(step(s, after, moment.now, by_hand=by_hand),))
+    return Decision(partition=s.id, why=why, writes=(turn(s, after, moment.now, calendar, by_hand=by_hand),))
 
 
-def with_status(s: WorkSession, status: Status, now: int) -> WorkSession:
+def with_status(s: WorkSession, status: Status, now: int, calendar: Calendar) -> WorkSession:
     """`s` in this status from `now` on, the time in the former one added up."""
     spent = dict(s.total_time_by_status)
-    old = spent.get(s.status, Spent())
-    if old.status_at is not None:
-        passed = max(0, now - old.status_at)
-        spent[s.status] = Spent(None, old.time + passed, old.business_time + passed)
+    spent[s.status] = left(spent.get(s.status, Spent()), now, calendar)
     before = spent.get(status.id, Spent())
     ends = status.status_type == "offline"
     spent[status.id] = Spent(None if ends else now, before.time, before.business_time)
@@ -383,8 +426,17 @@ def with_status(s: WorkSession, status: Status, now: int) -> WorkSession:
         status_type=status.status_type,
         routable=status.routable and not ends,
         signed_out_at=now if ends else None,
+        before_call=None,
         total_time_by_status=spent,
     )
+
+
+def in_force(org: OrgSettings, queue: Queue | None) -> OrgSettings:
+    """The org's settings with what a queue says otherwise: acceptance, its time, un-assignment, requeueing."""
+    if queue is None:
+        return org
+    said = {f: v for f in queue.overrides.__struct_fields__ if (v := getattr(queue.overrides, f)) is not None}
+    return org.with_(**said) if said else org
 
 
 BUILT_IN: tuple[tuple[str, StatusType], ...] = (

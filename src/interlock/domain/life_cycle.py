@@ -19,6 +19,7 @@ from interlock.domain.decision import Basis, Decision, Direction, Moment, Reason
 from interlock.domain.errors import InvalidValue, OfferTaken, Refused, StaleBasis, TooHeavy
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
+from interlock.domain.schedule import Calendar
 from interlock.domain.settle import Case, Manner, settle
 from interlock.domain.timers import Timer
 from interlock.domain.work_item import Command, QueuePass, WorkItem, permit
@@ -50,6 +51,7 @@ def begin(
         resource_priority=c.priority,
         channel=c.channel,
         work_item_number=last.work_item_number + 1 if last else 1,
+        handled_in=_handled_in(last),
         ivr=Timer(entered_at=c.created_at if last is None else now),
         coupled=blank,
         created_at=now,
@@ -58,6 +60,16 @@ def begin(
     )
     first = QueuePass(id=pass_id, org=c.org, work_item=item_id, created_at=now, updated_at=now, modified_at=now)
     return Case(item, first, None, case_of)
+
+
+HANDLED_IN_MAX = 20
+"""How many shifts an item remembers: a conversation that returns to an older one is counted there once more."""
+
+
+def _handled_in(last: WorkItem | None) -> tuple[str, ...]:
+    if last is None:
+        return ()
+    return tuple(dict.fromkeys((*last.handled_in, *filter(None, (last.work_session,)))))[-HANDLED_IN_MAX:]
 
 
 def enter(
@@ -233,7 +245,7 @@ def offer(
     writes = (
         step(item, item.with_(**fields), now),
         step(case.pass_, routed, now),
-        step(session, ringing, now),
+        agent.turn(session, ringing, now, case.hours.org),
         birth(made),
     )
     reason = Reason("ROUTE_WORK_ITEM", "OFFERED", {"user": user, "reservation": made.id, "expiresAt": expires_at})
@@ -315,15 +327,15 @@ def expire(case: Case, moment: Moment, silent: Status | None) -> Decision:
     session = case.sessions.get(offer.user)
     if silent is None or session is None or session.status_type != "available":
         return decision
-    writes = tuple(_silenced(w, session, silent, moment.now) for w in decision.writes)
+    writes = tuple(_silenced(w, session, silent, moment.now, case.hours.org) for w in decision.writes)
     return msgspec.structs.replace(decision, writes=writes)
 
 
-def _silenced(write: Write, session: WorkSession, silent: Status, now: int) -> Write:
+def _silenced(write: Write, session: WorkSession, silent: Status, now: int, calendar: Calendar) -> Write:
     after = write.after
     if not isinstance(after, WorkSession) or after.id != session.id:
         return write
-    return Write(write.before, agent.with_status(after, silent, now))
+    return agent.turn(session, agent.with_status(after, silent, now, calendar), now, calendar)
 
 
 def rescind(case: Case, moment: Moment, reason: str) -> Decision:

@@ -223,7 +223,8 @@ class _Course:
                 case _:
                     pass
         current = self.after.get((QueuePass.TYPE, item.pass_))
-        self.case = Case(item, current if isinstance(current, QueuePass) else pass_, offer, sessions, case.queues)
+        held = current if isinstance(current, QueuePass) else pass_
+        self.case = Case(item, held, offer, sessions, case.queues, case.hours)
 
     def decision(self) -> Decision:
         """All of it as one: each record one version further, and why, in the order in which it was done."""

@@ -6,7 +6,7 @@ is the same; so it is worked out in one place, from the state before and the sta
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from interlock.domain.decision import Moment, Write, birth, step
 from interlock.domain.queue import Queue
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation, ReservationState
+from interlock.domain.schedule import Calendar, Hours
 from interlock.domain.work_item import Abandoned, LeftBecause, QueuePass, WorkItem, status_of
 
 
@@ -25,7 +26,7 @@ class Case(msgspec.Struct, frozen=True):
     """A work item and every record that one command on it may touch, as they were read.
 
     `offer` is the pending reservation if there is one. `sessions` holds the live sessions, by user, of those who own
-    the item, are offered it, or may come to; `queues` the queues it may enter, by id.
+    the item, are offered it, or may come to; `queues` the queues it may enter, by id; `hours` the calendars in force.
     """
 
     item: WorkItem
@@ -33,6 +34,7 @@ class Case(msgspec.Struct, frozen=True):
     offer: Reservation | None = None
     sessions: dict[str, WorkSession] = {}
     queues: dict[str, Queue] = {}
+    hours: Hours = Hours()
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,11 @@ class _Draft:
         self.offer = case.offer
         self.sessions = dict(case.sessions)
 
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of the queue that the item is in, or came from."""
+        return self.case.hours.of(self.case.item.queue)
+
     def keep_pass(self, after: QueuePass) -> None:
         """The current pass, changed or replaced."""
         self.passes[after.id] = self.pass_ = after
@@ -81,7 +88,11 @@ class _Draft:
         for before, after in pairs:
             if before is None:
                 out.append(birth(after))
-            elif before is not after and before != after:
+            elif before is after or before == after:
+                continue
+            elif isinstance(before, WorkSession) and isinstance(after, WorkSession):
+                out.append(agent.turn(before, after, now, case.hours.org))
+            else:
                 out.append(step(before, after, now, by_hand=by_hand and after.TYPE == WorkItem.TYPE))
         return tuple(out)
 
@@ -140,7 +151,11 @@ def _leave_queue(d: _Draft, manner: Manner) -> None:
     passed = max(0, d.now - (p.entered_queue_at if p.entered_queue_at is not None else d.now))
     accepted = d.now if manner.left == "accepted" else None
     closed = p.with_(
-        left_at=d.now, left_because=manner.left, queue_time=passed, queue_business_time=passed, accepted_at=accepted
+        left_at=d.now,
+        left_because=manner.left,
+        queue_time=passed,
+        queue_business_time=d.calendar.business_ms(d.now - passed, d.now),
+        accepted_at=accepted,
     )
     d.keep_pass(closed)
     d.item["last_revision"] = closed.head
@@ -194,14 +209,14 @@ def _phase(d: _Draft, coupled: Coupled, status: str, *, handover: bool) -> None:
         d.item["status"] = status
         for phase, timer in _TIMER_OF.items():
             value = getattr(item, timer)
-            after = timers.start(value, now) if phase == status else timers.stop(value, now)
+            after = timers.start(value, now) if phase == status else timers.stop(value, now, d.calendar)
             if after != value:
                 d.item[timer] = after
         if status == "completed":
             d.item["completed_at"] = now
     elif status == "assigned" and handover:
         # Another one's time begins: the sum goes on, and `entered_at` is when the present owner got it.
-        d.item["handle"] = timers.start(timers.stop(item.handle, now), now)
+        d.item["handle"] = timers.start(timers.stop(item.handle, now, d.calendar), now)
     if (
         coupled.is_ended
         and not item.coupled.is_ended
@@ -211,12 +226,15 @@ def _phase(d: _Draft, coupled: Coupled, status: str, *, handover: bool) -> None:
         _abandon(d)
 
 
+_ABANDONED_IN: dict[str, Literal["ivr", "queue"]] = {"ivr": "ivr", "queued": "queue"}
+
+
 def _abandon(d: _Draft) -> None:
     item, now = d.case.item, d.now
-    phase = {"ivr": "ivr", "queued": "queue"}.get(item.status, "offer")
+    phase = _ABANDONED_IN.get(item.status, "offer")
     since = item.ivr.entered_at if item.status == "ivr" and item.ivr else d.pass_.entered_queue_at or item.created_at
     passed = max(0, now - since)
-    d.item["abandoned"] = Abandoned(now, phase, passed, passed)  # type: ignore[arg-type]
+    d.item["abandoned"] = Abandoned(now, phase, passed, d.calendar.business_ms(now - passed, now))
 
 
 def _pausing(d: _Draft, paused: bool) -> None:
@@ -238,11 +256,16 @@ def _hand_in(d: _Draft, last: str | None) -> None:
         d.sessions[item.assigned_to] = agent.release(d.sessions[item.assigned_to], item.id)
     if last in d.sessions:
         session = d.sessions[last]
-        d.sessions[last] = session.with_(handled_item_count=session.handled_item_count + 1)
+        d.sessions[last] = session.with_(
+            handled_item_count=session.handled_item_count + 1,
+            handled_conversation_count=session.handled_conversation_count + (session.id not in item.handled_in),
+        )
     if item.over_capacity:
         d.item["over_capacity"] = False
     if last != item.assigned_to:
         d.item |= {"assigned_to": last, "accepted_by": None, "work_session": None, "team": None}
+    if last in d.sessions and d.sessions[last].id != item.work_session:
+        d.item |= {"work_session": d.sessions[last].id, "team": d.sessions[last].team}
 
 
 def _carry(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from interlock.domain.schedule import Calendar
+
 
 class Timer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Milliseconds spent in one phase. `entered_at`: the latest entry; `completed_at`: when it last stopped.
@@ -30,9 +32,13 @@ def start(timer: Timer | None, now: int) -> Timer:
     return timer if timer.running else Timer(now, timer.time, timer.business_time)
 
 
-def stop(timer: Timer | None, now: int) -> Timer | None:
-    """The timer, stopped at `now`; one that does not run is left alone."""
+def stop(timer: Timer | None, now: int, calendar: Calendar) -> Timer | None:
+    """The timer, stopped at `now`; one that does not run is left alone.
+
+    The stay is measured by the schedule in force when it ends, and never again.
+    """
     if timer is None or not timer.running:
         return timer
     passed = max(0, now - timer.entered_at)
-    return Timer(timer.entered_at, (timer.time or 0) + passed, (timer.business_time or 0) + passed, now)
+    open_ms = calendar.business_ms(timer.entered_at, now)
+    return Timer(timer.entered_at, (timer.time or 0) + passed, (timer.business_time or 0) + open_ms, now)

@@ -186,7 +186,7 @@ class WorkItem(Record, frozen=True, kw_only=True):
         "reservation": "reservation",
     }
     NAMES: ClassVar[Mapping[str, str]] = {"pass_": "lastRevision"}
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority", "handled_in"})
 
     resource_type: str = "conversation"
     status: State = "ivr"
@@ -214,6 +214,8 @@ class WorkItem(Record, frozen=True, kw_only=True):
     over_capacity: bool = False
     skills: tuple[Requirement, ...] = ()
     """What it asks of an agent, before any step of relaxation; what holds now: `skill.requirements_at`."""
+    handled_in: tuple[str, ...] = ()
+    """The shifts in which former items of this conversation were completed: each counts the conversation once."""
     paused_since_at: int | None = None
     paused_time: int = 0
     external_queue: str | None = None
