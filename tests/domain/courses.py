@@ -14,6 +14,7 @@ from interlock.domain.conversation import Shared
 from interlock.domain.decision import Decision
 from interlock.domain.order import Order
 from interlock.domain.record import Record
+from interlock.domain.schedule import ALWAYS
 from interlock.domain.settle import Manner
 
 STATES = ("ivr", "queued", "routed", "assigned", "wrap-up", "completed")
@@ -93,7 +94,7 @@ def ready(command: str, state: str) -> Floor:
         floor.now += 300
         COMMANDS["pause"](floor)
     if command == "sign-out":
-        floor.put(with_status(floor.session("u1"), OFFLINE, floor.now))
+        floor.put(with_status(floor.session("u1"), OFFLINE, floor.now, ALWAYS))
     return floor
 
 

@@ -267,9 +267,10 @@ def turn(before: WorkSession, after: WorkSession, now: int, calendar: Calendar, 
     """The write of a shift's next version. Where its kind of status or how full it is changes, the time in the former
     state is added to the totals.
     """
-    was, becomes = (before.status_type, before.capacity_status), (after.status_type, after.capacity_status)
-    if was != becomes or after.signed_out_at:
-        added = {f: getattr(before, f).plus(before.counted_since_at, now, calendar) for f in buckets(*was)}
+    fullness = before.capacity_status
+    if (before.status_type, fullness) != (after.status_type, after.capacity_status):
+        totals = buckets(before.status_type, fullness)
+        added = {f: getattr(before, f).plus(before.counted_since_at, now, calendar) for f in totals}
         after = after.with_(counted_since_at=now, **added)
     return step(before, after, now, by_hand=by_hand)
 

@@ -226,12 +226,11 @@ def _phase(d: _Draft, coupled: Coupled, status: str, *, handover: bool) -> None:
         _abandon(d)
 
 
-_ABANDONED_IN: dict[str, Literal["ivr", "queue"]] = {"ivr": "ivr", "queued": "queue"}
-
-
 def _abandon(d: _Draft) -> None:
     item, now = d.case.item, d.now
-    phase = _ABANDONED_IN.get(item.status, "offer")
+    phase: Literal["ivr", "queue", "offer"] = "offer"
+    if item.status in ("ivr", "queued"):
+        phase = "ivr" if item.status == "ivr" else "queue"
     since = item.ivr.entered_at if item.status == "ivr" and item.ivr else d.pass_.entered_queue_at or item.created_at
     passed = max(0, now - since)
     d.item["abandoned"] = Abandoned(now, phase, passed, d.calendar.business_ms(now - passed, now))

@@ -7,13 +7,14 @@ from typing import Any
 
 from interlock.domain import agent, life_cycle
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
-from interlock.domain.decision import Decision, Provenance, Why, birth, step
+from interlock.domain.decision import Decision, Provenance, Why, birth
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Manner, held_of
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
+from interlock.service.calendars import hours_of
 from interlock.service.cases import case_of, live_session
 from interlock.service.preconditions import Precondition
 from interlock.service.records import put
@@ -29,13 +30,13 @@ async def set_status(world: World, by: Provenance, user: str, status: str, team:
         said = await reading.one(Status, status, pointer="/status")
         session = await live_session(reading, user)
         if session is not None:
-            return agent.change_status(session, who, said, reading.moment)
+            return agent.change_status(session, who, said, reading.moment, (await hours_of(reading)).org)
         settings = await _team_settings(reading, who, team)
         query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=user, limit=10_000)
         carried = await reading.find(WorkItem, query, basis=True)
-        return agent.sign_in(
-            who, said, settings, await settings_of(reading), [held_of(i) for i in carried], reading.moment
-        )
+        held, priorities = [held_of(i) for i in carried], await _priorities(reading, settings)
+        org = await settings_of(reading)
+        return agent.sign_in(who, said, settings, org, held, reading.moment, priorities=priorities)
 
     return await transact(world, by, decide, beside=beside)
 
@@ -51,6 +52,12 @@ async def _team_settings(reading: Reading, user: User, team: str | None) -> Rout
     return settings if settings and settings.enabled else None
 
 
+async def _priorities(reading: Reading, settings: RoutingSettings | None) -> tuple[int, ...]:
+    """The priorities among the queues that a team serves, in order."""
+    queues = await reading.many(Queue, settings.queues if settings else ())
+    return tuple(sorted({q.priority for q in queues.values()}))
+
+
 async def change_session(
     world: World, by: Provenance, session: str, status: str, precondition: Precondition, *, beside: Beside
 ) -> Done:
@@ -62,7 +69,7 @@ async def change_session(
             raise NoLiveSession("This session has ended and cannot be changed.")
         await precondition.check(reading, s, {"status"})
         who, said = await reading.one(User, s.user), await reading.one(Status, status, pointer="/status")
-        return agent.change_status(s, who, said, reading.moment)
+        return agent.change_status(s, who, said, reading.moment, (await hours_of(reading)).org)
 
     return await transact(world, by, decide, beside=beside)
 
@@ -138,7 +145,9 @@ async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
             rev_after=session.rev + 1,
             guard=session.rev,
         )
-        return Decision(partition=session.id, why=why, writes=(step(session, after, reading.moment.now),))
+        calendar = (await hours_of(reading)).org
+        write = agent.turn(session, after, reading.moment.now, calendar)
+        return Decision(partition=session.id, why=why, writes=(write,))
 
     try:
         return await transact(world, by, decide)
@@ -201,13 +210,15 @@ async def refresh_sessions(
             after = agent.reckon(s.with_(
                 queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
                 limits=agent.limits(who, enabled, org), skills=who.skills,
+                priorities=await _priorities(reading, enabled),
             ))  # fmt: skip
             if after == s or s.signed_out_at:
                 raise Refused("Nothing changes for this session.")
             why = Why(
                 direction="system", kind="change", record=s.ref, rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev
             )
-            return Decision(partition=s.id, why=why, writes=(step(s, after, reading.moment.now),))
+            calendar = (await hours_of(reading)).org
+            return Decision(partition=s.id, why=why, writes=(agent.turn(s, after, reading.moment.now, calendar),))
 
         try:
             done.append(await transact(world, by, decide))

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo, available_timezones
 
-from interlock.domain.agent import OrgSettings
 from interlock.domain.errors import InvalidValue
 from interlock.domain.queue import Queue
 from interlock.domain.record import Address
@@ -79,7 +78,7 @@ def turns_of(zone: str) -> tuple[tuple[int, int], ...]:
 def public_holidays(country: str, region: str | None, year: int) -> tuple[tuple[date, str], ...]:
     """The public holidays of a country, or of a region of it, in one year. Raises `NotImplementedError` if unknown."""
     found = _library().country_holidays(country, subdiv=region, years=year)
-    return tuple(sorted(cast("Any", found).items()))
+    return tuple(sorted(found.items()))
 
 
 @lru_cache(1)
@@ -138,16 +137,17 @@ def check_country(country: str | None, region: str | None) -> None:
         )
 
 
-async def hours_of(reading: Reading, settings: OrgSettings, queues: Iterable[Queue]) -> Hours:
+async def hours_of(reading: Reading, queues: Iterable[Queue] = ()) -> Hours:
     """The calendars in force: a queue's own schedule, else the org's, else none. They count into no basis: what they
     measure is written as a figure, and nothing is decided by it.
     """
     own = {q.id: q.schedule for q in queues if q.schedule}
-    wanted = list(dict.fromkeys(s for s in (settings.schedule, *own.values()) if s))
+    default = reading.settings.schedule if reading.settings else None
+    wanted = list(dict.fromkeys(s for s in (default, *own.values()) if s))
     if not wanted:
         return Hours()
     found = await reading.world.store.load([Address(Schedule.TYPE, reading.org, s) for s in wanted])
     now = reading.moment.now
     known = {s.id: compiled(s, now) for s in found if isinstance(s, Schedule) and not s.deleted}
-    org = known.get(settings.schedule or "", ALWAYS)
+    org = known.get(default or "", ALWAYS)
     return Hours(org, {queue: known[s] for queue, s in own.items() if s in known})

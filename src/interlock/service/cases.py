@@ -12,6 +12,7 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Case
 from interlock.domain.work_item import QueuePass, WorkItem, open_item_claim
 from interlock.ports import Query
+from interlock.service.calendars import hours_of
 from interlock.service.transact import Reading
 
 
@@ -27,7 +28,19 @@ async def case_of(reading: Reading, item: WorkItem, *, users: Iterable[str] = ()
     pass_, offer = cast("QueuePass", found[0]), cast("Reservation | None", found[1])
     known = {q.id: q for q in found[2:] if isinstance(q, Queue)}
     wanted = (item.assigned_to, offer.user if offer else None, *users)
-    return Case(item, pass_, offer, await live_sessions(reading, wanted), known)
+    hours = await hours_of(reading, known.values())
+    return Case(item, pass_, offer, await live_sessions(reading, wanted), known, hours)
+
+
+async def lent_case(
+    reading: Reading, conversation: str, users: Iterable[str | None], queues: Iterable[str | None]
+) -> Case:
+    """The sessions, queues and calendars that an item which does not exist yet may need."""
+    nothing = WorkItem(id="", org=reading.org, resource=conversation, pass_="")
+    blank = QueuePass(id="", org=reading.org, work_item="")
+    known = await reading.many(Queue, queues)
+    hours = await hours_of(reading, known.values())
+    return Case(nothing, blank, None, await live_sessions(reading, users), known, hours)
 
 
 async def live_sessions(reading: Reading, users: Iterable[str | None]) -> dict[str, WorkSession]:

@@ -11,12 +11,11 @@ from interlock.domain import sync
 from interlock.domain.assignment import Actor
 from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Decision, Provenance
-from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.settle import Case
-from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
-from interlock.service.cases import case_of, last_item, live_sessions, named, open_item
+from interlock.service.cases import case_of, last_item, lent_case, named, open_item
 from interlock.service.transact import Done, Reading, provenance, transact
 
 
@@ -44,11 +43,8 @@ async def forward(world: World, by: Provenance, conversation: str) -> Done:
 
 
 async def _lent(reading: Reading, c: Conversation, last: WorkItem | None) -> Case:
-    """The sessions and queues that an item which does not exist yet may need."""
     users, queues = named(c.coupled, *([last.coupled] if last else []))
-    nothing = WorkItem(id="", org=reading.org, resource=c.id, pass_="")
-    blank = QueuePass(id="", org=reading.org, work_item="")
-    return Case(nothing, blank, None, await live_sessions(reading, users), await reading.many(Queue, queues))
+    return await lent_case(reading, c.id, users, queues)
 
 
 async def reverse(world: World, by: Provenance, item: str) -> Done:

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from interlock.domain.access import Org
+from interlock.domain.agent import OrgSettings
 from interlock.domain.assignment import Actor
 from interlock.domain.decision import Basis, Decision, Moment, Provenance, Why
 from interlock.domain.errors import Conflict, KeyTaken, NotFound, RevMoved
@@ -29,9 +30,11 @@ R = TypeVar("R", bound=Record)
 class Reading:
     """One look at the store. Remembers every version it handed out: the basis of whatever is decided on it."""
 
-    def __init__(self, world: World, by: Provenance, epoch: int = 1) -> None:
+    def __init__(self, world: World, by: Provenance, epoch: int = 1, settings: OrgSettings | None = None) -> None:
         self.world = world
         self.by = by
+        self.settings = settings
+        """The org's routing settings as they were when the transaction began, for what is measured, not decided."""
         self._basis: dict[tuple[str, str], Basis] = {}
         self.moment = Moment(world.clock.now(), by, world.ids.fresh, epoch)
 
@@ -119,10 +122,10 @@ async def transact(
     `beside` gives marks that become durable with the decision. Raises what `decide` raises (nothing was written), or
     the last conflict.
     """
-    epoch = await epoch_of(world, by.org)
+    epoch, settings = await standing(world, by.org)
     last: Conflict | None = None
     for _ in range(tries):
-        reading = Reading(world, by, epoch)
+        reading = Reading(world, by, epoch, settings)
         decision = await decide(reading)
         entry = entry_of(decision, world.ids.fresh(), by, reading.moment.now, reading.basis)
         commit = Commit(entry=entry, writes=decision.writes, marks=tuple(beside(decision)), urgent=not decision.intake)
@@ -137,10 +140,11 @@ async def transact(
     raise last
 
 
-async def epoch_of(world: World, org: str) -> int:
-    """The epoch in which this org's sites mint dots now; 1 for an org that has no record yet."""
-    found = (await world.store.load([Address(Org.TYPE, org, org)]))[0]
-    return found.epoch if isinstance(found, Org) else 1
+async def standing(world: World, org: str) -> tuple[int, OrgSettings | None]:
+    """The epoch in which this org's sites mint dots now (1 for an org that has no record yet), and its settings."""
+    found, settings = await world.store.load([Address(Org.TYPE, org, org), Address(OrgSettings.TYPE, org, org)])
+    epoch = found.epoch if isinstance(found, Org) else 1
+    return epoch, settings if isinstance(settings, OrgSettings) else None
 
 
 async def note(world: World, by: Provenance, partition: str, why: Why) -> Row | None:

@@ -14,10 +14,10 @@ from interlock.domain.message import Message
 from interlock.domain.order import Order
 from interlock.domain.queue import DEFAULT_KEY, Queue, claim_of_key
 from interlock.domain.rule import Facts, Match, QueueRule
-from interlock.domain.settle import Case, Manner
+from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
-from interlock.service.cases import case_of, last_item, live_sessions, open_item
+from interlock.service.cases import case_of, last_item, lent_case, open_item
 from interlock.service.preconditions import Precondition
 from interlock.service.routing import active_user, settings_of
 from interlock.service.transact import Beside, Done, Reading, transact
@@ -148,13 +148,7 @@ async def create(
         users = (*c.assigned_users[:1], *((order.assigned_to,) if isinstance(order.assigned_to, str) else ()))
         queues = [q for q in (c.queue, order.queue if isinstance(order.queue, str) else None) if q]
         await _exist(reading, order)
-        lent = Case(
-            WorkItem(id="", org=by.org, resource=c.id, pass_=""),
-            life_cycle.QueuePass(id="", org=by.org, work_item=""),
-            None,
-            await live_sessions(reading, users),
-            await reading.many(Queue, queues),
-        )
+        lent = await lent_case(reading, c.id, users, queues)
         return orders.create(c, last, lent, order, reading.moment)
 
     return await transact(world, by, decide, beside=beside)
