@@ -46,6 +46,8 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     made_rule = (await admin.post("/v1/routing/queue-rules", {**rule, "queue": floor.queue}))["data"]["id"]
     workflow = {"name": "w", "trigger": {"id": "t", "eventName": "interlock.conversation.create", "transitions": []}}
     made_workflow = (await admin.post("/v1/workflows", {**workflow, "steps": [], "enabled": False}))["data"]["id"]
+    hours = {"1": [[540, 1020]]}
+    schedule = await admin.post("/v1/schedules", {"name": "s", "hours": hours, "default": True})
     session = (await floor.sign_in())["data"]["id"]
     c = (await admin.post("/v1/conversations", {"channels": ["chat"], "customer": customer}))["data"]["id"]
     message = await admin.post(f"/v1/conversations/{c}/messages", {"channel": "chat", "app": "chat"})
@@ -64,6 +66,7 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/routing/queues/": floor.queue,
         "/v1/routing/queue-rules/": made_rule,
         "/v1/workflows/": made_workflow,
+        "/v1/schedules/": schedule["data"]["id"],
         "/v1/routing/statuses/": floor.available,
         "/v1/routing/settings/": floor.team,
         "/v1/routing/work-sessions/": session,
@@ -137,4 +140,7 @@ async def test_ids_of_another_org_inside_bodies_are_not_found(house: House, ids:
     await other.post("/v1/users", {"name": "x", "teams": [ids.by_path["/v1/teams/"]]}, 422)
     await other.post("/v1/teams", {"name": "x", "members": [user]}, 422)
     await other.post("/v1/api-keys", {"name": "x", "user": user}, 404)
+    schedule = ids.by_path["/v1/schedules/"]
+    await other.post("/v1/routing/queues", {"name": "x", "schedule": schedule}, 404)
+    await other.put("/v1/routing/org-settings", {"schedule": schedule}, 404)
     assert await house.store.last_position() == before

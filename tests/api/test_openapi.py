@@ -85,6 +85,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
     for noun, made in (
         ("/v1/customers", {"name": "Ada"}),
         ("/v1/routing/queue-rules", {"name": "r", "criteria": criteria, "queue": floor.queue}),
+        ("/v1/schedules", {"name": "s", "hours": {"1": [[540, 1020]]}}),
         (
             "/v1/workflows",
             {"name": "w", "trigger": {"id": "t", "eventName": "interlock.conversation.create"}, "steps": []},

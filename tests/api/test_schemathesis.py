@@ -33,6 +33,7 @@ async def at_work() -> tuple[House, dict[str, str]]:
     await house.found()
     admin: Client = house.client()
     floor = await Floor(house, admin).open(1)
+    schedule = (await admin.post("/v1/schedules", {"name": "s", "hours": {"1": [[540, 1020]]}}))["data"]["id"]
     session = (await floor.sign_in())["data"]["id"]
     body = {"channels": ["chat"], "queue": {"id": floor.queue}}
     c = (await admin.post("/v1/conversations", body))["data"]["id"]
@@ -42,6 +43,7 @@ async def at_work() -> tuple[House, dict[str, str]]:
         "/v1/conversations/": c,
         "/v1/users/": floor.agents[0],
         "/v1/teams/": floor.team,
+        "/v1/schedules/": schedule,
         "/v1/routing/queues/": floor.queue,
         "/v1/routing/statuses/": floor.available,
         "/v1/routing/settings/": floor.team,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.domain.errors import InvalidValue
 from interlock.domain.schedule import (
     ALWAYS,
     DAY_MINUTES,
@@ -16,8 +17,8 @@ from interlock.domain.schedule import (
     Calendar,
     Holiday,
     Schedule,
+    check_hours,
     held_outside,
-    overlapping,
 )
 from interlock.service.calendars import compiled
 
@@ -154,9 +155,25 @@ def test_a_queue_holds_only_where_it_says_so_and_only_outside_its_hours() -> Non
     assert not held_outside("hold", ALWAYS, night)
 
 
-def test_spans_that_share_a_minute_are_found() -> None:
-    assert overlapping([(540, 720), (720, 1020)]) is None
-    assert overlapping([(700, 1020), (540, 720)]) == (1, 0)
+@pytest.mark.parametrize(
+    ("hours", "pointer"),
+    [
+        ({}, "/hours"),
+        ({"1": None, "2": []}, "/hours"),
+        ({"1": [(540, 540)]}, "/hours/1/0"),
+        ({"1": [(60, 120), (1320, 120)]}, "/hours/1/1"),
+        ({"3": [(700, 1020), (540, 720)]}, "/hours/3/0"),
+        ({"3": [(540, 720), (540, 600)]}, "/hours/3/0"),
+    ],
+)
+def test_hours_that_are_none_are_refused_where_they_are_not(hours: dict, pointer: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        check_hours(hours)
+    assert refused.value.pointer == pointer
+
+
+def test_spans_may_touch_and_stand_in_any_order() -> None:
+    check_hours({"1": [(720, 1020), (540, 720)], "0": None})
 
 
 def test_every_zone_turns_where_it_turns() -> None:

@@ -46,6 +46,7 @@ class OrgWide(Guarded, frozen=True, kw_only=True):
     sweep_seconds: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
     rules_wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
     capacity: CapacityIn | UnsetType = UNSET
+    schedule: Id | UnsetType | None = UNSET
     lag_objective_seconds: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
 
 

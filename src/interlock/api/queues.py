@@ -11,7 +11,7 @@ from interlock.api.answer import Answer
 from interlock.api.call import Call
 from interlock.api.operation import get, post, put
 from interlock.api.pages import Pages, paged
-from interlock.api.shapes import Base, Free, Name, Rev, SeenRevs, Small, Text, fields_of
+from interlock.api.shapes import Base, Free, Id, Name, Rev, SeenRevs, Small, Text, fields_of
 from interlock.domain.errors import NoWaitingItem
 from interlock.domain.queue import Queue
 from interlock.domain.work_item import WorkItem
@@ -20,6 +20,15 @@ from interlock.service import records, views
 
 PATH = "/v1/routing/queues"
 ItemStatus = Literal["ivr", "queued", "routed", "assigned", "wrap-up", "completed", "!wrap-up"]
+
+
+class OverridesIn(Base, frozen=True, kw_only=True):
+    """Where this queue differs from the org's settings; `null`: as the org has it."""
+
+    accept_required: bool | None = None
+    accept_timeout_seconds: Annotated[int, Meta(ge=5, le=600)] | None = None
+    auto_unassign: bool | None = None
+    requeue_when_offline: bool | None = None
 
 
 class Writable(Base, frozen=True, kw_only=True):
@@ -33,6 +42,9 @@ class Writable(Base, frozen=True, kw_only=True):
     archived: bool | UnsetType = UNSET
     paused: Free | UnsetType | None = UNSET
     target_seconds: Small | UnsetType | None = UNSET
+    schedule: Id | UnsetType | None = UNSET
+    outside_hours: Literal["hold", "route"] | UnsetType = UNSET
+    overrides: OverridesIn | UnsetType | None = UNSET
 
 
 class QueueNew(Writable, frozen=True, kw_only=True):

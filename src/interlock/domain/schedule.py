@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import msgspec
 
+from interlock.domain.errors import InvalidValue
 from interlock.domain.record import Index, Record
 
 MINUTE_MS = 60_000
@@ -54,15 +55,6 @@ class Schedule(Record, frozen=True, kw_only=True):
     def index(self) -> Index:
         """By name; deleted ones apart."""
         return Index(state="deleted" if self.deleted else "live", sort=self.name.lower())
-
-    def claims(self) -> tuple[str, ...]:
-        """One schedule of an org is its default."""
-        return (claim_of_default(self.org),) if self.default and not self.deleted else ()
-
-
-def claim_of_default(org: str) -> str:
-    """The unique name that the default schedule of an org holds."""
-    return f"{org}/default-schedule"
 
 
 class Calendar(msgspec.Struct, frozen=True):
@@ -169,7 +161,24 @@ def held_outside(outside_hours: str, calendar: Calendar, at: int) -> bool:
     return outside_hours == "hold" and not calendar.is_open(at)
 
 
-def overlapping(spans: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
-    """The places of two spans that share a minute; `None` if none do."""
-    ordered = sorted((span, place) for place, span in enumerate(spans))
-    return next(((p, q) for ((_, b), p), ((a, _), q) in pairwise(ordered) if a < b), None)
+def check_hours(hours: Mapping[str, Iterable[tuple[int, int]] | None], pointer: str = "/hours") -> None:
+    """Raises unless these are hours: some span somewhere, each of at least a minute, those of a day apart."""
+    open_days = {day: list(spans) for day, spans in hours.items() if spans}
+    if not open_days:
+        raise InvalidValue(
+            "A schedule needs hours on at least one day; to be always closed, pause the queue; to be always open, use "
+            "no schedule.",
+            pointer=pointer,
+        )  # fmt: skip
+    for day, spans in open_days.items():
+        for place, (a, b) in enumerate(spans):
+            if b <= a:
+                raise InvalidValue(
+                    f"{a}-{b} ends before it begins. Split hours that pass midnight: up to {DAY_MINUTES} on one day, "
+                    "from 0 on the next.",
+                    pointer=f"{pointer}/{day}/{place}",
+                )  # fmt: skip
+        ordered = sorted((span, place) for place, span in enumerate(spans))
+        for ((a, b), _), ((c, d), place) in pairwise(ordered):
+            if c < b:
+                raise InvalidValue(f"{c}-{d} overlaps {a}-{b}; make one of them.", pointer=f"{pointer}/{day}/{place}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from interlock.domain import agent, life_cycle
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
 from interlock.domain.decision import Decision, Provenance, Why, birth
@@ -14,6 +16,7 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Manner, held_of
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
+from interlock.service import schedules
 from interlock.service.calendars import hours_of
 from interlock.service.cases import case_of, live_session
 from interlock.service.preconditions import Precondition
@@ -237,7 +240,11 @@ async def put_org_settings(
             await reading.one(Status, fields["timeout_status"], pointer="/timeoutStatus")
         present = await settings_of(reading)
         await precondition.check(reading, present, {OrgSettings.outward(f) for f in fields})
-        return put(present, fields, reading.moment)
+        decision = put(present, fields, reading.moment)
+        if "schedule" in fields and fields["schedule"] != present.schedule:
+            flags = await schedules.default_flags(reading, present.schedule, fields["schedule"])
+            decision = msgspec.structs.replace(decision, writes=(*decision.writes, *flags))
+        return decision
 
     return await transact(world, by, decide, beside=beside)
 

@@ -15,6 +15,7 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.preconditions import Precondition
 from interlock.service.records import create, update
+from interlock.service.schedules import live_schedule
 from interlock.service.transact import Beside, Done, Reading, transact
 from interlock.service.work_items import rules_in_order
 
@@ -23,6 +24,8 @@ async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[s
     """The rules of a queue's change: the default queue keeps its values, and archiving needs an empty queue without
     rules.
     """
+    if fields.get("schedule"):
+        await live_schedule(reading, str(fields["schedule"]), pointer="/schedule")
     if present is not None:
         guard_default(present, fields)
         if fields.get("archived") and not present.archived:

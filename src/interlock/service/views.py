@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar, cast
 
 from interlock.domain import agent
-from interlock.domain.agent import RoutingSettings, Team, User, WorkSession
+from interlock.domain.agent import OrgSettings, RoutingSettings, Team, User, WorkSession
 from interlock.domain.conversation import Conversation
 from interlock.domain.errors import NoWaitingItem
 from interlock.domain.log import Row
@@ -15,6 +15,7 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
+from interlock.domain.schedule import Schedule
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
 
@@ -197,6 +198,13 @@ async def queues(world: World, org: str, *, system: bool | None, key: str | None
     states = () if everything else ("active", "system")
     found = await listing(world, org, Queue, 0, ALL, states=states)
     return [q for q in found if (system is None or q.system == system) and (not key or q.key == key)]
+
+
+async def default_schedule(world: World, org: str) -> Schedule | None:
+    """The schedule that the org's settings name."""
+    settings = await present(world, org, OrgSettings, org)
+    found = await present(world, org, Schedule, settings.schedule) if settings and settings.schedule else None
+    return found if found and not found.deleted else None
 
 
 async def settings_of_teams(world: World, org: str, user: str | None = None) -> list[RoutingSettings]:
