@@ -23,11 +23,13 @@ from interlock.api import (
     messages,
     openapi,
     org_settings,
+    overview,
     queue_rules,
     queues,
     reference,
     reservations,
     schedules,
+    sign_ins,
     statuses,
     teams,
     users,
@@ -64,7 +66,9 @@ NOUNS = (
     events,
     changes,
     explain,
+    overview,
     api_keys,
+    sign_ins,
     health,
 )
 

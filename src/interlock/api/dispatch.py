@@ -62,7 +62,7 @@ async def _work(call: Call, door: Door, scope: Scope, receive: Receive, extra: F
     media = b"" if operation.media else media_of(headers.get(b"accept", b""))
     if operation.roles is not None:
         await _identify(call, extra)
-        if not allowed(call.key.roles, operation.roles):
+        if operation.roles and not allowed(call.key.roles, operation.roles):
             raise Forbidden(
                 f"Any one of these roles would do: {', '.join(operation.roles)}.", roles=list(operation.roles)
             )

@@ -104,3 +104,5 @@ class Host:
         self.timer: Callable[[], float] = settings.timer or (lambda: world.clock.now() / 1000)
         self.streams = 0
         self.description: Any = None
+        self.rooms: dict[str, Any] = {}
+        """What single operations keep for themselves between requests, by their own names."""

@@ -181,6 +181,8 @@ def _answer_name(o: Operation) -> str:
         "criteria": "CriteriaDocument",
         "dry-run": "ToldDocument",
         "evaluation": "ToldDocument",
+        "resource": "ResourceDocument",
+        "resources": "ResourceList",
     }[o.answers]
 
 
@@ -411,6 +413,8 @@ def _own() -> Json:
         "Explanation": _explanation(),
         "CriteriaDocument": _document({"type": "object"}),
         "ToldDocument": loose,
+        "ResourceDocument": loose,
+        "ResourceList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
     }
 
 

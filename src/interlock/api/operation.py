@@ -31,7 +31,7 @@ class NoParameters(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation.
 
-    id           operationId                          roles        any one opens it; `None`: no key is needed
+    id           operationId              roles        any one opens it; `()`: any key; `None`: no key is needed
     body         what comes in, `None`: nothing       kind         the record it is about
     answers      `kind` (one), `many`, or a name of a schema of its own
     guard        whether `rev`, If-Match or basis is taken, or needed

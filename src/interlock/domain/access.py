@@ -25,7 +25,11 @@ class Org(Record, frozen=True, kw_only=True):
 
 
 class ApiKey(Record, frozen=True, kw_only=True):
-    """A key, known only by its SHA-256. `user`: acts as this user; `person`: its writes count as a person's."""
+    """A key, known only by its SHA-256. `user`: acts as this user; `person`: its writes count as a person's.
+
+    grants      a one-time link: the key itself opens nothing, but whoever signs in with it gets these roles
+    signed_in   made by signing in, for one browser; it ends at `expires_at` (ms) or when its holder signs out
+    """
 
     TYPE: ClassVar[str] = "api_key"
     PATH: ClassVar[str] = "/v1/api-keys/"
@@ -37,6 +41,9 @@ class ApiKey(Record, frozen=True, kw_only=True):
     user: str | None = None
     person: bool = False
     revoked: bool = False
+    grants: tuple[str, ...] = ()
+    signed_in: bool = False
+    expires_at: int | None = None
 
     def index(self) -> Index:
         """Revoked ones apart."""

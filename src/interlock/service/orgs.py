@@ -81,9 +81,11 @@ async def all_orgs(world: World) -> list[Org]:
 
 
 async def key_of(world: World, secret: str) -> ApiKey | None:
-    """The live key that a secret opens."""
+    """The live key that a secret opens; one whose time is over opens nothing."""
     found = await world.store.find(
         Query(name="claimed", org="", type=ApiKey.TYPE, claim=claim_of_digest(digest(secret)), limit=1)
     )
     key = found[0] if found else None
-    return key if isinstance(key, ApiKey) and not key.revoked else None
+    if not isinstance(key, ApiKey) or key.revoked:
+        return None
+    return key if key.expires_at is None or world.clock.now() < key.expires_at else None
