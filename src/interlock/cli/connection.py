@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,27 @@ class Connection:
             connection.close()
         allowed = {404} if missing_ok else {503} if fails_ok else set[int]()
         if out.status >= 400 and out.status not in allowed:
+            raise self._refused(out.status, out.body)
+        return out
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """POST with a new Idempotency-Key; a refusal ends the command."""
+        connection = self._open(timeout=30)
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Idempotency-Key": secrets.token_hex(16),
+            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+        }
+        try:
+            connection.request("POST", self._parts.path + path, json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            out = Answer(answer.status, _headers(answer), answer.read())
+        except (OSError, http.client.HTTPException) as why:
+            raise self._away(why) from why
+        finally:
+            connection.close()
+        if out.status >= 400:
             raise self._refused(out.status, out.body)
         return out
 

@@ -44,7 +44,10 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 )
 """Name, where the function is, and its line in the list of commands."""
 
-GROUPS: tuple[tuple[str, str], ...] = (("config", "The settings in force: `interlock config show`."),)
+GROUPS: tuple[tuple[str, str], ...] = (
+    ("config", "The settings in force: `interlock config show`."),
+    ("console", "The web console: `interlock console link` signs somebody in."),
+)
 """Commands that only hold others."""
 
 

@@ -39,6 +39,10 @@ class Flags:
     "Where each event and each sync decision is written as a line: a file, or - for standard output."
     detect: bool | None = None
     "Whether the detectors of investigate look at the own log as it goes."
+    console: bool | None = None
+    "Whether this server has the web console on its own address."
+    environment: str | None = None
+    "A word in the head of each page of the console: which server this is."
     rate_limit: int | None = None
     "Requests a minute for each key; 0: no limit."
     stop_seconds: float | None = None
@@ -93,6 +97,8 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
             output.document({"url": address, "docs": f"{address}/docs", "key": house.first_key})
         else:
             output.line(f"listening {address}")
+            if settings.console and not house.first_key:
+                output.hint(f"The console: {address}/ ; interlock console link --role supervisor makes a link to it.")
             if house.first_key:
                 output.line(f"key {house.first_key}")
                 output.hint("This is the first admin key. It is shown once and stored only as its hash: keep it now.")

@@ -19,4 +19,7 @@ def build() -> App:
     config = App(name="config", help=dict(GROUPS)["config"], help_format="plaintext")
     config.command("interlock.cli.config:show", name="show")
     app.command(config)
+    console = App(name="console", help=dict(GROUPS)["console"], help_format="plaintext")
+    console.command("interlock.cli.console:link", name="link")
+    app.command(console)
     return app

@@ -68,7 +68,11 @@ class House:
         self.end_streams = app.state.end_streams
         if self.detecting is not None:
             self.detecting.listeners.append(_counted(app.state.host.metrics.registry))
-        return app
+        if not self.settings.console:
+            return app
+        from interlock.console.app import Console
+
+        return Console(app, environment=self.settings.environment)
 
     async def ready(self) -> list[Any]:
         """What must hold before this process is sent requests."""

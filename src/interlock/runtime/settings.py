@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     detect: bool = Field(
         default=True, description="Whether the detectors of `investigate` look at the own log as it goes."
     )
+    console: bool = Field(default=True, description="Whether this server has the web console on its own address.")
+    environment: str = Field(
+        default="", max_length=40, description="A word in the head of each page of the console: which server this is."
+    )
     rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limit.")
     stop_seconds: float = Field(
         default=8.0, gt=0, le=600, description="How long a stop may wait for requests under way."

@@ -16,7 +16,7 @@ SECONDS_WITHOUT_A_TERMINAL = 30.0
 def demo(
     *, seed: int = 7, speed: float = 60.0, seconds: float | None = None, headless: bool = False,
     rate: Literal["day", "max"] = "day", under_way: int = 64, arrivals: Path | None = None, port: int = 8080,
-    json: Json = False,
+    open: bool = True, json: Json = False,
 ) -> int:  # fmt: skip
     """Realistic traffic on a throw-away store, live in this terminal. Ctrl-C ends it; nothing is kept.
 
@@ -43,7 +43,9 @@ def demo(
     arrivals
         A recorded day to play instead: a CSV file with time and channel.
     port
-        The port of the API; if it is taken, the next that is free.
+        The port of console and API; if it is taken, the next that is free.
+    open
+        On a terminal, open the console in the browser.
     """
     from interlock.cli.demo.run import Options, play
     from interlock.runtime.logs import configure
@@ -57,7 +59,7 @@ def demo(
         raise Failure("--speed, --seconds and --under-way are positive", next="interlock demo --help", code=USAGE)
     options = Options(
         seed=seed, speed=speed, seconds=ends, live=live, rate=rate, under_way=under_way, arrivals=arrivals, port=port,
-        quiet=json,
+        quiet=json, open=open and live,
     )  # fmt: skip
     configure(text=True, level="warning")
     prepare_process()

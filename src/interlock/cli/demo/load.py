@@ -25,7 +25,10 @@ from interlock.cli.demo.traffic import Arrival, Day
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do. `rate`: as a day at a speed, or as fast as it goes with so many conversations under way."""
+    """What to do. `rate`: as a day at a speed, or as fast as it goes with so many conversations under way.
+
+    guest  a user who is nobody's part to play: whoever looks at the demonstration can work as them
+    """
 
     url: str
     key: str
@@ -35,6 +38,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 60.0
     under_way: int = 64
     arrivals: str = ""
+    guest: str = ""
 
 
 class Said:
@@ -61,7 +65,7 @@ async def run(orders: Orders, said: Said) -> None:
         if orders.rate == "max":
             await Flood(client, orders.key, day, under_way=orders.under_way, tell=said.one_done).run(orders.seconds)
         else:
-            play = Play(client, orders.key, day, speed=orders.speed, tell=said.one_done)
+            play = Play(client, orders.key, day, speed=orders.speed, tell=said.one_done, guest=orders.guest)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(play.run(arrivals_of(orders, day)), orders.seconds or None)
         said.write(end=True)

@@ -11,7 +11,7 @@ from typing import Any
 from interlock.cli.demo.client import Client, Refused, related
 from interlock.cli.demo.flood import opening
 from interlock.cli.demo.floor import ACCEPT_SECONDS, Seat, set_up
-from interlock.cli.demo.traffic import Agent, Arrival, Day
+from interlock.cli.demo.traffic import STAFF, Agent, Arrival, Day
 
 WRAP_UP_S = 30.0
 NOTICES_S = 60.0
@@ -19,14 +19,17 @@ NOTICES_S = 60.0
 
 
 class Play:
-    """One day at a speed. `tell` hears of every conversation that is done."""
+    """One day at a speed. `tell` hears of every conversation that is done; `guest`: a user who is played by nobody."""
 
-    def __init__(self, client: Client, key: str, day: Day, *, speed: float, tell: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, key: str, day: Day, *, speed: float, tell: Callable[[], None], guest: str = ""
+    ) -> None:
         self._client = client
         self._key = key
         self._day = day
         self._speed = speed
         self._tell = tell
+        self._guest = guest
         self._tasks: set[asyncio.Task[Any]] = set()
         self._returns: dict[str, float] = {}
         self._owner: dict[str, str] = {}
@@ -38,6 +41,9 @@ class Play:
         """Until it is cancelled, or the arrivals are all through."""
         floor = await set_up(self._client, self._key)
         self._floor = floor
+        if self._guest:
+            team = floor.seats[STAFF[0][0]].team
+            await self._client.send("PUT", f"/v1/users/{self._guest}", {"teams": [team]}, key=self._key)
         self._names = {seat.user: name for name, seat in floor.seats.items()}
         self._began = asyncio.get_running_loop().time()
         for agent in self._day.agents():
@@ -113,7 +119,9 @@ class Play:
             self._go(self._work(item["id"], related(item, "resource"), owner, channel))
 
     async def _offered(self, offer: str, user: str) -> None:
-        name = self._names[user]
+        name = self._names.get(user)
+        if name is None:
+            return
         seat = self._floor.seats[name]
         self._offers[user] += 1
         answer = self._day.answer(name, self._offers[user], "chat")
@@ -129,7 +137,9 @@ class Play:
             await self._client.send("POST", f"/v1/routing/reservations/{offer}/{verb}", body, key=seat.key)
 
     async def _work(self, item: str, conversation: str, user: str, channel: str) -> None:
-        name = self._names[user]
+        name = self._names.get(user)
+        if name is None:
+            return
         seat = self._floor.seats[name]
         self._offers[user] += 1
         await self._pause(self._day.answer(name, self._offers[user], channel).work_s)

@@ -9,6 +9,7 @@ import secrets
 import sys
 import tempfile
 import time
+import webbrowser
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import SecretStr
 
+from interlock.cli.demo.client import Client
 from interlock.cli.demo.load import Orders
 from interlock.cli.demo.story import HOW, Story
 from interlock.runtime.assemble import House, assemble
@@ -43,6 +45,29 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: Path | None
     port: int
     quiet: bool
+    open: bool = False
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """Ways into the console, each good for one sign-in; and the user that the agent's link is for."""
+
+    supervisor: str = ""
+    agent: str = ""
+    guest: str = ""
+
+
+async def _links(url: str, key: str) -> Links:
+    """A supervisor's link, and one for a guest who can work beside the twelve agents."""
+    client = Client(url, connections=2)
+    try:
+        guest = (await client.send("POST", "/v1/users", {"name": "You"}, key=key))["data"]["id"]
+        wanted = {"minutes": 720, "role": "supervisor", "name": "You, supervisor"}
+        supervisor = await client.send("POST", "/v1/sign-in-links", wanted, key=key)
+        wanted = {"minutes": 720, "role": "agent", "name": "You, agent", "user": guest}
+        agent = await client.send("POST", "/v1/sign-in-links", wanted, key=key)
+    finally:
+        await client.close()
+    return Links(supervisor=url + supervisor["meta"]["path"], agent=url + agent["meta"]["path"], guest=guest)
 
 
 async def play(options: Options) -> dict[str, Any]:
@@ -63,8 +88,11 @@ async def play(options: Options) -> dict[str, Any]:
         async with assemble(settings) as house:
             story = Story()
             async with listening(house, bound) as url:
+                links = await _links(url, key) if options.rate == "day" else Links()
                 if not options.quiet:
-                    _greet(options, url, key)
+                    _greet(options, url, key, links)
+                if options.open and links.supervisor:
+                    await asyncio.to_thread(webbrowser.open, links.supervisor)
                 orders = Orders(
                     url=url,
                     key=key,
@@ -74,6 +102,7 @@ async def play(options: Options) -> dict[str, Any]:
                     speed=options.speed,
                     under_way=options.under_way,
                     arrivals=str(options.arrivals or ""),
+                    guest=links.guest,
                 )
                 began = time.process_time()
                 told = await _with_load(house, story, orders, options)
@@ -83,11 +112,17 @@ async def play(options: Options) -> dict[str, Any]:
             return _summary(house, story, options, told)
 
 
-def _greet(options: Options, url: str, key: str) -> None:
+def _greet(options: Options, url: str, key: str, links: Links) -> None:
     pace = "as fast as it goes" if options.rate == "max" else f"{options.speed:g}x"
     day = f"recorded in {options.arrivals}" if options.arrivals else f"random seed {options.seed}"
     end = "Ctrl-C ends it" if not options.seconds else f"{options.seconds:g} s"
+    console = (
+        (f"  Console     {links.supervisor}",
+         f"  As an agent {links.agent}    (in a private window; each link signs in once)")
+        if links.supervisor else ()
+    )  # fmt: skip
     lines = (
+        *console,
         f"  API         {url}/v1    key {key}",
         f"  Docs        {url}/docs",
         f"  Traffic     3 queues, 12 agents, {day}, {pace}, a SQLite file. {end}; nothing is kept.",

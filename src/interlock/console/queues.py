@@ -1,0 +1,194 @@
+"""The supervisor's screen: queues as they are now, why each item waits, agents and what they carry, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.console import reasons
+from interlock.console.asked import Asked, Done, Missing, Page
+from interlock.console.door import Json, Refusal
+from interlock.console.rendering import several
+from interlock.console.route import act, page
+
+ITEMS_SHOWN = 50
+MOVED_MAX = 100
+ACTS = {"pause": "updateQueue", "resume": "updateQueue", "priority": "updateQueue", "move": "updateWorkItem"}
+"""What can be done to a queue, and the operation of the API that it needs."""
+SHOWS = ("waiting", "late", "offered", "paused")
+
+
+@page("/queues", "getOverview")
+async def queues(asked: Asked) -> Page:
+    """Every queue and every agent; one queue opened in place."""
+    told: Json = (await asked.api.get("/v1/routing/overview"))["data"]["attributes"]
+    opened = asked.query.get("open", "")
+    if opened and opened not in {q["id"] for q in told["queues"]}:
+        opened = ""
+    for q in told["queues"]:
+        q["late"] = is_late(q, told["at"])
+        q["percent"] = percent(q["hour"])
+    show = asked.query.get("show", "")
+    show = show if show in SHOWS else ""
+    wants = not asked.region or asked.region == "table"
+    data = {
+        **told,
+        "percent": percent(told["hour"]),
+        "opened": opened,
+        "why": await explained(asked, opened) if opened and wants else None,
+        "show": show,
+        "shown": [q["id"] for q in told["queues"] if _is_shown(q, show)],
+        "incidents": await _incidents(asked) if asked.region in ("", "cards") else 0,
+    }
+    topics = ["queues", "agents", *([f"queue:{opened}"] if opened else [])]
+    return Page(template="queues.html", data=data, more={"topics": ",".join(topics), "wall": "wall" in asked.query})
+
+
+def is_late(q: Json, at: str) -> bool:
+    """Whether somebody waits past the queue's target."""
+    from interlock.console.rendering import milliseconds
+
+    target = q["targetSeconds"]
+    return bool(target is not None and q["since"] and milliseconds(at) - milliseconds(q["since"]) > target * 1000)
+
+
+def percent(hour: Json) -> int | None:
+    """The share inside the target in whole percent; never rounded up to 100."""
+    if not hour["of"]:
+        return None
+    return 100 * int(hour["inTarget"]) // int(hour["of"])
+
+
+def _is_shown(q: Json, show: str) -> bool:
+    match show:
+        case "waiting":
+            return bool(q["waiting"])
+        case "late":
+            return bool(q["late"])
+        case "offered":
+            return bool(q["offered"])
+        case "paused":
+            return bool(q["paused"])
+        case _:
+            return True
+
+
+async def _incidents(asked: Asked) -> int:
+    """How many kinds of incident are open."""
+    if not asked.who.may("listIncidents"):
+        return 0
+    told = await asked.api.maybe("/v1/incidents")
+    return sum(i["attributes"]["state"] == "open" for i in told["data"]) if told else 0
+
+
+async def explained(asked: Asked, queue: str) -> Json:
+    """The first items of a queue in routing order, each with why it waits, and how many wait for which reason."""
+    listed = await asked.api.get(f"/v1/routing/queues/{queue}/work-items", pageSize=ITEMS_SHOWN)
+    told: Json = (await asked.api.get(f"/v1/routing/queues/{queue}/explain"))["data"]["attributes"]
+    because = {i["workItem"]: i for i in told.get("items", [])}
+    items = [_item(n, item, because.get(item["id"])) for n, item in enumerate(listed["data"], 1)]
+    return {"counts": reasons.counted(told.get("counts", {})), "sentences": told.get("sentences", []), "items": items}
+
+
+def _item(position: int, item: Json, told: Json | None) -> Json:
+    about, relations = item["attributes"], item["relationships"]
+    code = (told or {}).get("waitingBecause") or (told or {}).get("because") or reasons.UNKNOWN
+    return {
+        "position": position,
+        "id": item["id"],
+        "conversation": relations["resource"]["data"]["id"],
+        "channel": about.get("channel", ""),
+        "priority": about.get("priority"),
+        "weight": about.get("itemSize"),
+        "offered": about["status"] == "routed",
+        "since": (about.get("lastRevision") or {}).get("enteredQueueAt") or about["updatedAt"],
+        "because": code,
+        "sentence": reasons.sentence(code, told or {}),
+        "next": reasons.next_step(code),
+    }
+
+
+@page("/queues/{id}/{act}", "getOverview")
+async def confirm(asked: Asked) -> Page:
+    """What an act would do, in numbers, before it is done."""
+    queue, told = await _queue(asked)
+    others = [{"id": q["id"], "name": q["name"]} for q in told["queues"] if q["id"] != queue["id"]]
+    data = {"act": asked.params["act"], "queue": queue, "others": others, "effect": effect(asked.params["act"], queue)}
+    return Page(template="act.html", data=data)
+
+
+async def _queue(asked: Asked) -> tuple[Json, Json]:
+    needed = ACTS.get(asked.params["act"])
+    if needed is None or not asked.who.may(needed):
+        raise Missing
+    told: Json = (await asked.api.get("/v1/routing/overview"))["data"]["attributes"]
+    queue = next((q for q in told["queues"] if q["id"] == asked.params["id"]), None)
+    if queue is None:
+        raise Missing
+    return queue, told
+
+
+def effect(name: str, queue: Json) -> str:
+    """What will come of it, as a sentence with numbers."""
+    waits, offered = queue["waiting"] - queue["offered"], queue["offered"]
+    keep = f"{several(offered, 'is', 'are')} offered and {'stays' if offered == 1 else 'stay'} with the offer"
+    match name:
+        case "pause":
+            wait = f"{several(waits, 'item')} will wait until somebody resumes the queue"
+            return f"{wait}; {keep}." if offered else f"{wait}. Nothing is lost, and new items still come in."
+        case "resume":
+            free = queue["agents"]["free"]
+            return (
+                f"{several(waits, 'waiting item')} can be offered again; {several(free, 'agent')} serving it are free."
+            )
+        case "priority":
+            return f"{several(waits, 'waiting item')} keep the priority they came with; new ones get the new one."
+        case _:
+            moves = f"Moves {several(min(waits, MOVED_MAX), 'item')}"
+            return f"{moves}; {keep}." if offered else f"{moves}."
+
+
+@act("/queues/{id}/{act}", "getOverview")
+async def perform(asked: Asked) -> Done:
+    """Do it, in the person's name."""
+    queue, told = await _queue(asked)
+    once, name, title = asked.form.get("once", ""), asked.params["act"], queue["name"]
+    path = f"/v1/routing/queues/{queue['id']}"
+    match name:
+        case "pause":
+            paused: dict[str, Any] = {"by": asked.who.name, "at": told["at"]}
+            note = asked.form.get("note", "").strip()[:200]
+            await asked.api.send("PUT", path, {"paused": paused | ({"note": note} if note else {})}, once=once)
+            said = "paused"
+        case "resume":
+            await asked.api.send("PUT", path, {"paused": None}, once=once)
+            said = "open again"
+        case "priority":
+            given = asked.form.get("priority", "")
+            if not given.isdigit() or not 1 <= int(given) <= 100:
+                raise Refusal(422, {"title": "The priority is a number from 1 to 100.", "detail": "1 is served first."})
+            await asked.api.send("PUT", path, {"priority": int(given)}, once=once)
+            said = f"at priority {given} now"
+        case _:
+            return await _move(asked, queue)
+    return Done(title=f"{title} is {said}.", detail=effect(name, queue), changed=("queues",), back="/queues")
+
+
+async def _move(asked: Asked, queue: Json) -> Done:
+    """One command for each waiting item: what is taken meanwhile stays with whoever took it."""
+    to = asked.form.get("to", "")
+    listed = await asked.api.get(f"/v1/routing/queues/{queue['id']}/work-items", pageSize=MOVED_MAX, status="queued")
+    moved, stayed = 0, 0
+    for item in listed["data"]:
+        body = {"queue": {"id": to}, "rev": item["attributes"]["rev"]}
+        try:
+            await asked.api.send("PUT", f"/v1/routing/work-items/{item['id']}", body)
+            moved += 1
+        except Refusal as no:
+            if no.status not in (409, 412, 422) or no.code == "INVALID_VALUE":
+                raise
+            stayed += 1
+    detail = f"{several(stayed, 'item')} went elsewhere meanwhile and stayed there." if stayed else ""
+    return Done(title=f"Moved {several(moved, 'item')}.", detail=detail, changed=("queues",), back="/queues")
+
+
+ROUTES = (queues, confirm, perform)

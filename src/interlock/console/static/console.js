@@ -1,0 +1,5 @@
+// What every page has. Each module does one thing and looks for itself whether the page has what it is about.
+import "./clock.js";
+import "./live.js";
+import "./table.js";
+import "./keys.js";
