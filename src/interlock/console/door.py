@@ -113,7 +113,8 @@ class Door:
     async def send(self, method: str, path: str, body: Any = None, *, once: str = "", if_match: str = "") -> Any:
         """Act; raises `Refusal`. `once`: sent twice under this name it is done once."""
         headers = {k: v for k, v in (("idempotency_key", once), ("if_match", if_match)) if v}
-        return _checked(await self.ask(method, path, body if body is not None or method == "GET" else {}, **headers))
+        given = {} if body is None else body
+        return _checked(await self.ask(method, path, given, None, **headers))
 
 
 class _Collected:
