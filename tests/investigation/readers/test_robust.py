@@ -225,3 +225,16 @@ def test_a_table_whose_head_is_no_row() -> None:
 def test_members_of_another_kind_than_expected(line: bytes) -> None:
     count, _ = read(line + b"\n" + GOOD)
     assert count in (6, 7)
+
+
+def test_a_line_that_has_its_declared_length_never_enters_repair(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("repair was asked about a line that is whole")
+
+    body = {"id": "e1", "name": "conversation.update", "note": "naïve, whole and without a list " * 10}
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    for length in (len(text), len(text.encode())):
+        line = f'{{"level":30,"fullBodyLength":{length},"body":{text}}}'.encode()
+        monkeypatch.setattr("interlock.investigation.readers.jsonlines.Block", refuse)
+        _, report = read(line + b"\n", format="json-lines")
+        assert (report.entries, report.repaired, report.refusals) == (1, 0, 0)

@@ -15,7 +15,7 @@ from interlock.investigation.finding import Refused
 from interlock.investigation.observation import Place
 from interlock.investigation.readers.shape import Found, Item
 from interlock.investigation.readers.source import Line
-from interlock.investigation.repair import STRIPPED_BYTES_MIN, Block, settle
+from interlock.investigation.repair import LENGTHS, STRIPPED_BYTES_MIN, Block, settle
 from interlock.investigation.schema import Schema
 from interlock.investigation.tolerant import Unreadable
 
@@ -70,7 +70,12 @@ class _Lines:
         except _DECODE_ERRORS as error:
             yield from self._damaged(body, place, begin, error)
             return
-        if b"[" not in body and len(body) >= STRIPPED_BYTES_MIN and b'"fullBodyLength"' in body:
+        if (
+            b"[" not in body
+            and len(body) >= STRIPPED_BYTES_MIN
+            and b'"fullBodyLength"' in body
+            and not _is_whole(value)
+        ):
             yield from self._damaged(body, place, begin, None)
         elif isinstance(value, dict):
             self._behind.append(value)
@@ -140,6 +145,15 @@ class _Lines:
 def _is_object(body: bytes) -> bool:
     """Whether what stands behind a prefix looks like an object rather than like text with a brace in it."""
     return body[1:].lstrip()[:1] in (b'"', b"}")
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether the length that the line declares is the length of what it holds: then nothing was stripped from it."""
+    for name, of in LENGTHS.items():
+        if isinstance(value, dict) and name in value and of in value:
+            text = msgspec.json.encode(value[of])
+            return value[name] in (len(text), len(text.decode()))
+    return False
 
 
 def _several(body: bytes) -> list[Any]:
