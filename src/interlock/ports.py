@@ -12,7 +12,18 @@ from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 
 QueryName = Literal[
-    "listing", "children", "waiting", "open_of_owner", "live_sessions", "overdue", "out_of_step", "claimed", "orgs"
+    "listing",
+    "children",
+    "waiting",
+    "left_passes",
+    "updated",
+    "of_owner",
+    "open_of_owner",
+    "live_sessions",
+    "overdue",
+    "out_of_step",
+    "claimed",
+    "orgs",
 ]
 
 
@@ -21,8 +32,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     listing        records of `type` in `org`, in `states` if any are given; by (sort, id), or by id if `by_id`;
                    `descending` turns the order round
-    children       records of `type` whose parent is `parent`, by (sort, id)
-    waiting        work items in `queue` in `states` (default queued, routed), in routing order (sort, id)
+    children       records of `type` whose parent is `parent`, in `states` if any are given; by (sort, id), or by id if
+                   `by_id`; `descending` turns the order round
+    waiting        work items in `queue` in `states` (default queued, routed), in routing order (sort, id);
+                   `descending` turns the order round
+    left_passes    queue passes of `queue` that were left at or after `since` (ms), by the time of leaving (sort, id);
+                   `descending` turns the order round
+    updated        records of `type` (conversation, customer, message or note) changed at or after `since` and, if
+                   given, before `before` (ms); by (time of the last change, id); `descending` turns the order round
+    of_owner       records of `type` (work_session or reservation) that belong to `owner`, in `states` if any are given;
+                   by (sort, id); `descending` turns the order round
     open_of_owner  work items owned by `owner` that are not completed
     live_sessions  work sessions of `org` that have not ended; of `owner` only, if given
     overdue        records of `type`, of every org (or of `org` if given), whose `due_at` <= `before`, earliest first
@@ -41,6 +60,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     claim: str = ""
     states: tuple[str, ...] = ()
+    since: int = 0
     before: int = 0
     by_id: bool = False
     descending: bool = False

@@ -11,7 +11,7 @@ from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
 from interlock.domain.log import entry_of
 from interlock.domain.record import Record
-from interlock.domain.work_item import PassHead, WorkItem
+from interlock.domain.work_item import PassHead, QueuePass, WorkItem
 from interlock.ports import Commit, Mark
 
 A, B = "a" * 24, "b" * 24
@@ -68,6 +68,11 @@ def item(id: str, org: str = A, *, entered: int | None = None, **fields: Any) ->
 def session(id: str, user: str, org: str = A, **fields: Any) -> WorkSession:
     """A work session of this user."""
     return WorkSession(id=id, org=org, user=user, status="s1", **fields)
+
+
+def queue_pass(id: str, queue: str, org: str = A, **fields: Any) -> QueuePass:
+    """A stay in this queue, of item w<id> unless another is named."""
+    return QueuePass(id=id, org=org, queue=queue, work_item=fields.pop("work_item", f"w{id}"), **fields)
 
 
 def next_of(record: Record, now: int = 2_000, **fields: Any) -> Write:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, get_args
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
-from tests.conformance.builders import A, B, Hands, commit_of, conversation, item, next_of, session, user
+from tests.conformance.builders import A, B, Hands, commit_of, conversation, item, next_of, queue_pass, session, user
 from tests.conformance.test_queries import coupled
 
 from interlock.domain.assignment import Coupled
@@ -36,7 +36,9 @@ COUPLED: list[Coupled] = [Coupled(), coupled("ann"), coupled("ben", done=True)]
 @st.composite
 def records(draw: st.DrawFn) -> Record:
     """A new record; few ids, so that they meet."""
-    kind, id, org = draw(st.sampled_from(["c", "w", "s", "u"])), draw(NAMES), draw(ORGS)
+    kind, id, org = draw(st.sampled_from(["c", "w", "s", "u", "p"])), draw(NAMES), draw(ORGS)
+    if kind == "p":
+        return queue_pass(f"p{id}", "q1", org, work_item=f"w{id}", entered_queue_at=draw(TIMES) or None)
     if kind == "c":
         return conversation(f"c{id}", org, updated_at=1, customer="k1")
     if kind == "w":
@@ -60,6 +62,7 @@ def moves(draw: st.DrawFn, record: Record) -> Write:
             "coupled": st.sampled_from(COUPLED),
         },
         "work_session": {"signed_out_at": st.sampled_from([None, 9])},
+        "work_item_revision": {"left_at": st.sampled_from([None, 2, 4]), "queue": st.sampled_from(["q1", "q2"])},
         "user": {
             "email": st.sampled_from([None, "x", "y"]), "name": st.text("abÄ🙂'\"", max_size=2),
             "enabled": st.booleans(),
@@ -74,11 +77,11 @@ MARKS = st.builds(
     until=st.sampled_from([None, 1_002, 1_010]), once=st.booleans(),
 )  # fmt: skip
 CLAIMS = (f"{A}/user-email/x", f"{B}/user-email/x", f"{A}/open-item/c1", f"{A}/conversation-external-id/e")
-TYPES = ("conversation", "work_item", "work_session", "user")
+TYPES = ("conversation", "work_item", "work_session", "user", "work_item_revision")
 QUERIES = st.builds(
     Query, name=st.sampled_from(get_args(QueryName)), org=st.sampled_from([A, B, ""]), type=st.sampled_from(TYPES),
     parent=st.sampled_from(["", "k1", "c1", "c2"]), queue=st.sampled_from(["", "q1", "q2"]),
-    owner=st.sampled_from(["", "u1", "1", "2"]), claim=st.sampled_from(CLAIMS), before=TIMES,
+    owner=st.sampled_from(["", "u1", "1", "2"]), claim=st.sampled_from(CLAIMS), since=TIMES, before=TIMES,
     states=st.lists(st.sampled_from(STATES), max_size=3).map(tuple), by_id=st.booleans(), descending=st.booleans(),
     offset=st.integers(0, 3), limit=st.integers(0, 5),
 )  # fmt: skip

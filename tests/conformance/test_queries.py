@@ -6,7 +6,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.conformance.builders import A, B, by, commit_of, conversation, ids, item, next_of, put, session, user
+from tests.conformance.builders import (
+    A,
+    B,
+    by,
+    commit_of,
+    conversation,
+    ids,
+    item,
+    next_of,
+    put,
+    queue_pass,
+    session,
+    user,
+)
 
 from interlock.domain.access import Org
 from interlock.domain.assignment import Actor, Coupled
@@ -109,6 +122,69 @@ async def test_children(store: Store, query: dict[str, Any], expected: list[str]
     await put(store, message("m1", "c1", 20), message("m2", "c1", 20), message("m3", "c1", 10))
     await put(store, message("m4", "c2", 5), message("m5", "c1", 5, B), item("w1", resource="c1"))
     await check_order(store, ask("children", type="message", parent="c1", **query), expected)
+
+
+async def test_children_in_some_states_only(store: Store) -> None:
+    statuses = {"c1": "open", "c2": "done", "c3": "snoozed", "c4": "open"}
+    await put(store, *(conversation(id, customer="k1", status=s) for id, s in statuses.items()))
+    query = ask("children", type="conversation", parent="k1", states=("open", "snoozed"))
+    await check_order(store, query, ["c1", "c3", "c4"])
+    await check_order(store, msgspec.structs.replace(query, by_id=True, descending=True), ["c4", "c3", "c1"])
+
+
+async def test_waiting_from_the_end(store: Store) -> None:
+    await put(store, *(item(str(n), status="queued", queue="q1", entered=n) for n in (3, 1, 2)))
+    await check_order(store, ask("waiting", queue="q1", descending=True), ["3", "2", "1"])
+
+
+async def test_left_passes_are_those_of_the_queue_by_the_time_of_leaving(store: Store) -> None:
+    left = {"p1": 30, "p2": 10, "p3": 20}
+    await put(store, *(queue_pass(id, "q1", entered_queue_at=5, left_at=at) for id, at in left.items()))
+    await put(store, queue_pass("p4", "q1", entered_queue_at=15), queue_pass("p5", "q2", left_at=15))
+    await put(store, queue_pass("p6", "q1", B, left_at=15), item("w1", status="queued", queue="q1"))
+    await check_order(store, ask("left_passes", queue="q1"), ["p2", "p3", "p1"])
+    await check_order(store, ask("left_passes", queue="q1", descending=True, since=20), ["p1", "p3"])
+    assert await store.find(ask("left_passes", queue="q1", since=31)) == []
+    assert await store.find(ask("left_passes", queue="")) == []
+
+
+async def test_a_pass_is_found_once_it_is_left_and_stays_in_the_order_of_its_item(store: Store) -> None:
+    first = queue_pass("p9", "q1", work_item="w1", number=1, entered_queue_at=10)
+    await put(store, first, queue_pass("p1", "q2", work_item="w1", number=2, entered_queue_at=20))
+    assert await store.find(ask("left_passes", queue="q1")) == []
+    await store.commit(commit_of(next_of(first, left_at=20)))
+    assert ids(await store.find(ask("left_passes", queue="q1"))) == ["p9"]
+    assert ids(await store.find(ask("children", type="work_item_revision", parent="w1"))) == ["p9", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["c2", "c3", "c4", "c1"]),
+        ({"descending": True}, ["c1", "c4", "c3", "c2"]),
+        ({"since": 20}, ["c3", "c4", "c1"]),
+        ({"since": 20, "before": 30}, ["c3", "c4"]),
+        ({"since": 31}, []),
+        ({"type": "user"}, []),
+    ],
+)
+async def test_updated_is_by_the_last_change(store: Store, query: dict[str, Any], expected: list[str]) -> None:
+    one = conversation("c1", updated_at=5)
+    await put(store, one, *(conversation(id, updated_at=at) for id, at in (("c2", 10), ("c3", 20), ("c4", 15))))
+    await put(store, conversation("c5", B, updated_at=20), user("u1", updated_at=20))
+    await store.commit(commit_of(next_of(one, 30, name="x")))
+    await store.commit(commit_of(next_of(conversation("c4", updated_at=15), 20, name="x")))
+    await check_order(store, ask("updated", **({"type": "conversation"} | query)), expected)
+
+
+async def test_of_owner_is_what_belongs_to_one_agent(store: Store) -> None:
+    await put(store, session("s1", "u1", signed_in_at=20), session("s2", "u1", signed_in_at=10, signed_out_at=15))
+    await put(store, session("s3", "u2"), session("s4", "u1", B), item("w1", status="assigned", assigned_to="u1"))
+    await check_order(store, ask("of_owner", type="work_session", owner="u1"), ["s2", "s1"])
+    await check_order(store, ask("of_owner", type="work_session", owner="u1", descending=True), ["s1", "s2"])
+    assert ids(await store.find(ask("of_owner", type="work_session", owner="u1", states=("ended",)))) == ["s2"]
+    assert await store.find(ask("of_owner", type="work_item", owner="u1")) == []
+    assert await store.find(ask("of_owner", type="work_session", owner="")) == []
 
 
 async def test_children_of_nobody_are_none(store: Store) -> None:

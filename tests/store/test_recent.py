@@ -20,7 +20,7 @@ def row(position: int, org: str = "a") -> Row:
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.sampled_from("ab")), min_size=1, max_size=60),
     st.integers(0, 70),
-    st.integers(1, 9),
+    st.integers(0, 9),
     st.sampled_from(["", "a", "b"]),
 )
 def test_what_is_answered_is_what_the_log_has(steps: list[tuple[int, str]], after: int, limit: int, org: str) -> None:

@@ -41,7 +41,12 @@ def listing(records: Sequence[Record], meta: Json, links: Json) -> tuple[bytes, 
 def tag_of(records: Sequence[Record], links: Json) -> str:
     """The tag of a list: it covers the ids, the revs and the page."""
     said = "|".join([str(links.get("self")), str(links.get("next")), *(f"{r.id}.{r.rev}" for r in records)])
-    return f'"{hashlib.blake2b(said.encode(), digest_size=8).hexdigest()}"'
+    return tag_of_bytes(said.encode())
+
+
+def tag_of_bytes(said: bytes) -> str:
+    """The tag of what is neither one record nor a list of them."""
+    return f'"{hashlib.blake2b(said, digest_size=8).hexdigest()}"'
 
 
 def rows(data: list[Any], meta: Json, links: Json) -> bytes:

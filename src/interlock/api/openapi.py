@@ -20,7 +20,11 @@ Json = dict[str, Any]
 REF = "#/components/schemas/{name}"
 JSON_TYPES = ("application/vnd.api+json", "application/json")
 ID_PATTERN = "^[0-9a-f]{24}$"
+PATTERNS = {"ids": "^[0-9a-f]{24}(,[0-9a-f]{24}){0,99}$"}
+"""Of path parameters that are not one id."""
 TIME: Json = {"type": "string", "format": "date-time"}
+TAGGED = ("one", "many", "metrics", "series")
+"""Answers that carry an ETag."""
 _PARAMETER = re.compile(r"\{(\w+):str\}")
 
 
@@ -82,7 +86,12 @@ def _operation(o: Operation, refused: Json) -> Json:
 
 def _path(o: Operation) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": ID_PATTERN}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": PATTERNS.get(name, ID_PATTERN)},
+        }
         for name in _PARAMETER.findall(o.path)
     ]
 
@@ -146,7 +155,7 @@ def _success(o: Operation) -> Json:
     if o.id in ("listEvents", "listChanges"):
         content["text/event-stream"] = {"schema": {"type": "string"}}
     headers: Json = {"traceparent": {"schema": {"type": "string"}}}
-    if o.answers in ("one", "many"):
+    if o.answers in TAGGED:
         headers["ETag"] = {"schema": {"type": "string"}}
     if o.status == 201:
         headers["Location"] = {"schema": {"type": "string"}}
@@ -158,7 +167,7 @@ def _also(o: Operation) -> Json:
     out: Json = {}
     if o.status == 201:
         out["200"] = {**_success(o), "description": "Nothing was made: this is what there is already."}
-    if (o.method == "GET" and o.answers in ("one", "many")) or o.answers.startswith("many"):
+    if (o.method == "GET" and o.answers in TAGGED) or o.answers.startswith("many"):
         out["304"] = {"description": "Unchanged since the tag that was given."}
     if o.id in ("ready", "live", "healthy"):
         out["503"] = {"description": "A check fails.", "content": {o.media: {"schema": {"type": "string"}}}}
@@ -175,6 +184,8 @@ def _answer_name(o: Operation) -> str:
     return {
         "events": "EventPage",
         "changes": "ChangeList",
+        "metrics": "QueueMetrics",
+        "series": "QueueSeries",
         "decisions": "DecisionList",
         "decision": "DecisionDocument",
         "explanation": "Explanation",
@@ -407,6 +418,8 @@ def _own() -> Json:
         },
         "Event": _event(),
         "EventPage": _list({"$ref": REF.format(name="Event")}),
+        "QueueMetrics": _list(_metrics()),
+        "QueueSeries": loose,
         "ChangeList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
         "DecisionDocument": loose,
         "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
@@ -415,6 +428,21 @@ def _own() -> Json:
         "ToldDocument": loose,
         "ResourceDocument": loose,
         "ResourceList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
+    }
+
+
+def _metrics() -> Json:
+    figure: Json = {"type": ["number", "null"], "minimum": 0}
+    names = (
+        "latestWaitTimeSeconds",
+        "latestWaitTimeSinceQueueEntryOrLastUnpauseSeconds",
+        "latestWaitTimeBeforeOrAfterLastPauseSeconds",
+    )
+    attributes: Json = {"type": "object", "required": list(names), "properties": dict.fromkeys(names, figure)}
+    return {
+        "type": "object",
+        "required": ["type", "id", "attributes"],
+        "properties": {"type": {"const": "session_queue"}, "id": {"type": "string"}, "attributes": attributes},
     }
 
 

@@ -168,6 +168,7 @@ def _enter_queue(d: _Draft, queue: str, external: bool, manner: Manner) -> None:
         "queue": None if external else queue,
         "rule": manner.rule,
         "external_queue": queue if external else None,
+        "paused_at": now if item.paused else None,
     }
     if d.pass_.entered_queue_at is None:
         opened = d.pass_.with_(**entered)
@@ -241,6 +242,8 @@ def _pausing(d: _Draft, paused: bool) -> None:
     if paused == item.paused:
         return
     d.item["paused"] = paused
+    if d.pass_.entered_queue_at is not None and d.pass_.left_at is None:
+        d.keep_pass(d.pass_.with_(**{"paused_at" if paused else "woken_at": d.now}))
     if paused:
         d.item["paused_since_at"] = d.now
     else:

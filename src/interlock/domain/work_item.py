@@ -141,15 +141,20 @@ class QueuePass(Record, frozen=True, kw_only=True):
     routed_at: int | None = None
     accepted_at: int | None = None
     external_queue: str | None = None
+    paused_at: int | None = None
+    """When it was last snoozed while in this queue."""
+    woken_at: int | None = None
+    """When it last woke while in this queue."""
     declined_by: tuple[str, ...] = ()
     work_item: str
     queue: str | None = None
     rule: str | None = None
 
     def index(self) -> Index:
-        """Below its item, in order."""
+        """Below its item, in order; below its queue, by the time at which it was left."""
         state = "left" if self.left_at else "waiting" if self.entered_queue_at else "empty"
-        return Index(state=state, parent=self.work_item, queue=self.queue or "", sort=f"{self.number:06d}")
+        at = self.left_at or self.entered_queue_at or 0
+        return Index(state=state, parent=self.work_item, queue=self.queue or "", sort=f"{at:015d}{self.number:06d}")
 
     @property
     def head(self) -> PassHead:

@@ -16,6 +16,8 @@ from interlock.store.claims import Held, moved_claims, taken_by
 
 MarkKey = tuple[str, str, str]
 Group = dict[Address, None]
+LISTED_BY_CHANGE = frozenset({"conversation", "customer", "message", "note"})
+LISTED_BY_OWNER = frozenset({"work_session", "reservation"})
 
 
 class MemoryStore:
@@ -185,12 +187,33 @@ class MemoryStore:
         return self._ordered(self._in_states(q.type, q.org, q.states), q)
 
     def _children(self, q: Query) -> list[Record]:
-        return self._ordered(self._by_parent.get((q.type, q.org, q.parent), {}), q)
+        among = self._by_parent.get((q.type, q.org, q.parent), {})
+        return self._ordered((a for a in among if not q.states or self._records[a][1].state in q.states), q)
+
+    def _of_queue(self, type: str, q: Query, states: Sequence[str]) -> list[tuple[Record, Index]]:
+        among = self._in_states(type, q.org, states)
+        found = [self._records[a] for a in among if q.queue and self._records[a][1].queue == q.queue]
+        return sorted(found, key=_by_sort, reverse=q.descending)
 
     def _waiting(self, q: Query) -> list[Record]:
-        among = self._in_states("work_item", q.org, q.states or ("queued", "routed"))
-        found = [self._records[a] for a in among if q.queue and self._records[a][1].queue == q.queue]
-        return [record for record, _ in sorted(found, key=_by_sort)]
+        return [record for record, _ in self._of_queue("work_item", q, q.states or ("queued", "routed"))]
+
+    def _left_passes(self, q: Query) -> list[Record]:
+        since = f"{q.since:015d}"
+        return [r for r, index in self._of_queue("work_item_revision", q, ("left",)) if index.sort >= since]
+
+    def _updated(self, q: Query) -> list[Record]:
+        if q.type not in LISTED_BY_CHANGE:
+            return []
+        among = (self._records[a][0] for a in self._in_states(q.type, q.org))
+        found = [r for r in among if q.since <= r.updated_at and (not q.before or r.updated_at < q.before)]
+        return sorted(found, key=lambda r: (r.updated_at, r.id), reverse=q.descending)
+
+    def _of_owner(self, q: Query) -> list[Record]:
+        if q.type not in LISTED_BY_OWNER or not q.owner:
+            return []
+        among = self._in_states(q.type, q.org, q.states)
+        return self._ordered((a for a in among if self._records[a][1].owner == q.owner), q)
 
     def _open_of_owner(self, q: Query) -> list[Record]:
         among = self._in_states("work_item", q.org, but=("completed",))
@@ -265,6 +288,9 @@ _QUESTIONS: dict[str, Callable[[MemoryStore, Query], list[Record]]] = {
     "listing": MemoryStore._listing,
     "children": MemoryStore._children,
     "waiting": MemoryStore._waiting,
+    "left_passes": MemoryStore._left_passes,
+    "updated": MemoryStore._updated,
+    "of_owner": MemoryStore._of_owner,
     "open_of_owner": MemoryStore._open_of_owner,
     "live_sessions": MemoryStore._live_sessions,
     "overdue": MemoryStore._overdue,

@@ -33,7 +33,7 @@ class Recent:
     def after(self, position: int, limit: int, org: str) -> list[Row]:
         """The rows that follow `position`, of one org if given; nothing if they are not all here, or there are none."""
         start = position + 1 - self._first
-        if start < 0 or start >= len(self._rows) or not self._rows:
+        if limit <= 0 or start < 0 or start >= len(self._rows):
             return []
         if not org:
             return self._rows[start : start + limit]

@@ -15,6 +15,7 @@ Found = tuple[Any, ...]
 """type, org, id, rev, body"""
 
 _WAITING = ("queued", "routed")
+_ALWAYS = 2**62
 
 
 class Questions:
@@ -71,7 +72,10 @@ def _bindings(q: Query) -> dict[str, Any]:
         "owner": q.owner,
         "claim": q.claim,
         "states": f"|{'|'.join(q.states or _WAITING)}|",
+        "every": not q.states,
+        "since": q.since,
         "before": q.before,
+        "until": q.before or _ALWAYS,
         "offset": q.offset,
         "limit": q.limit,
     }
@@ -85,4 +89,15 @@ def _live_sessions(q: Query) -> str:
     return "live_sessions_of_owner" if q.owner else "live_sessions"
 
 
-_VARIANTS: dict[str, Callable[[Query], str]] = {"children": _children, "live_sessions": _live_sessions}
+def _either_way(q: Query) -> str:
+    return f"{q.name}{'_descending' if q.descending else ''}"
+
+
+_VARIANTS: dict[str, Callable[[Query], str]] = {
+    "children": _children,
+    "waiting": _either_way,
+    "left_passes": _either_way,
+    "updated": _either_way,
+    "of_owner": _either_way,
+    "live_sessions": _live_sessions,
+}

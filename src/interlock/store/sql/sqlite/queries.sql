@@ -136,25 +136,73 @@ SELECT type, org, id, rev, body FROM record WHERE key = ?
 
 -- name: children
 SELECT type, org, id, rev, body FROM record INDEXED BY record_children
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY sort, id LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
+ORDER BY sort, id LIMIT :limit OFFSET :offset
 
 -- name: children_descending
 SELECT type, org, id, rev, body FROM record INDEXED BY record_children
 WHERE org = :org AND parent = :parent AND parent != '' AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
 ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
 
 -- name: children_by_id
 SELECT type, org, id, rev, body FROM record INDEXED BY record_children
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY id LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
+ORDER BY id LIMIT :limit OFFSET :offset
 
 -- name: children_by_id_descending
 SELECT type, org, id, rev, body FROM record INDEXED BY record_children
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY id DESC LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
+ORDER BY id DESC LIMIT :limit OFFSET :offset
 
 -- name: waiting
 SELECT type, org, id, rev, body FROM record INDEXED BY record_waiting
 WHERE type = 'work_item' AND org = :org AND queue = :queue AND queue != '' AND instr(:states, '|' || state || '|') > 0
 ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: waiting_descending
+SELECT type, org, id, rev, body FROM record INDEXED BY record_waiting
+WHERE type = 'work_item' AND org = :org AND queue = :queue AND queue != '' AND instr(:states, '|' || state || '|') > 0
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: left_passes
+SELECT type, org, id, rev, body FROM record INDEXED BY record_left_pass
+WHERE type = 'work_item_revision' AND state = 'left' AND queue != '' AND org = :org AND queue = :queue
+    AND sort >= printf('%015d', :since)
+ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: left_passes_descending
+SELECT type, org, id, rev, body FROM record INDEXED BY record_left_pass
+WHERE type = 'work_item_revision' AND state = 'left' AND queue != '' AND org = :org AND queue = :queue
+    AND sort >= printf('%015d', :since)
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: updated
+SELECT type, org, id, rev, body FROM record INDEXED BY record_updated
+WHERE type IN ('conversation', 'customer', 'message', 'note') AND type = :type AND org = :org
+    AND updated_at >= :since AND updated_at < :until
+ORDER BY updated_at, id LIMIT :limit OFFSET :offset
+
+-- name: updated_descending
+SELECT type, org, id, rev, body FROM record INDEXED BY record_updated
+WHERE type IN ('conversation', 'customer', 'message', 'note') AND type = :type AND org = :org
+    AND updated_at >= :since AND updated_at < :until
+ORDER BY updated_at DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: of_owner
+SELECT type, org, id, rev, body FROM record INDEXED BY record_of_owner
+WHERE type IN ('work_session', 'reservation') AND owner != '' AND org = :org AND owner = :owner AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
+ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: of_owner_descending
+SELECT type, org, id, rev, body FROM record INDEXED BY record_of_owner
+WHERE type IN ('work_session', 'reservation') AND owner != '' AND org = :org AND owner = :owner AND type = :type
+    AND (:every OR instr(:states, '|' || state || '|') > 0)
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
 
 -- name: open_of_owner
 SELECT type, org, id, rev, body FROM record INDEXED BY record_owned
