@@ -13,10 +13,8 @@ from interlock.domain.work_item import QueuePass
 
 
 def stay(entered: int, left: int, **more: Any) -> QueuePass:
-    return QueuePass(
-        id="p", org="a", work_item="w", queue="q", entered_queue_at=entered, left_at=left,
-        **({"left_because": "accepted"} | more),
-    )  # fmt: skip
+    fields: dict[str, Any] = {"left_because": "accepted", **more}
+    return QueuePass(id="p", org="a", work_item="w", queue="q", entered_queue_at=entered, left_at=left, **fields)
 
 
 @pytest.mark.parametrize(
