@@ -11,8 +11,9 @@ from openapi_spec_validator import validate
 from tests.worlds import Client, Floor, House, settled
 
 from interlock.api.app import operations
-from interlock.api.openapi import all_problems, describe, document
+from interlock.api.openapi import describe, document
 from interlock.api.operation import Operation
+from interlock.api.schemas import all_problems
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 EVERY = list(operations())

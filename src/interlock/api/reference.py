@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.api.openapi import all_problems
+from interlock.api.schemas import all_problems
 from interlock.domain.errors import Problem
 
 Json = dict[str, Any]
