@@ -73,7 +73,7 @@ class House:
         self.clock = VirtualClock()
         self.store = MemoryStore(self.clock, checked=checked)
         self.bus = HandBus(self.store)
-        self.world = World(self.store, self.bus, self.clock, CountingIds(self.clock))
+        self.world = World(self.store, self.bus, self.clock, CountingIds(self.clock), floors={})
         self.app = build(self.world, settings=settings or Settings())
         self.store.listen(self.app.state.heard)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from interlock.domain.decision import Write
+from interlock.domain.floor import Floor
 from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 
@@ -194,10 +195,15 @@ async def in_turn(steps: Sequence[Awaitable[object]]) -> None:
 
 
 class World(msgspec.Struct, frozen=True):
-    """Everything a service may touch."""
+    """Everything a service may touch.
+
+    `floors`: the floor of each org that routing keeps in this process, by org id, fed from the log. `None`: none is
+    kept, and every round takes one look at the store.
+    """
 
     store: Store
     bus: Bus
     clock: Clock
     ids: Ids
     together: Together = in_turn
+    floors: MutableMapping[str, Floor] | None = None

@@ -26,7 +26,7 @@ async def test_nobody_is_signed_in(house: House, admin: Client, floor: Floor) ->
     c = await waiting(house, admin, floor)
     why = await told(admin, f"/v1/conversations/{c}/explain")
     assert why["waiting"]["because"] == "NO_AGENT_SIGNED_IN"
-    assert "Nobody is signed in." in why["sentences"]
+    assert "None of the 2 agents of Support is signed in." in why["sentences"]
 
 
 async def test_nobody_serves_the_queue(house: House, admin: Client, floor: Floor) -> None:
@@ -35,7 +35,7 @@ async def test_nobody_serves_the_queue(house: House, admin: Client, floor: Floor
     c = await waiting(house, admin, floor)
     why = await told(admin, f"/v1/conversations/{c}/explain")
     assert why["waiting"]["because"] == "NO_TEAM_SERVES_QUEUE"
-    assert "Nobody signed in serves the queue Orders." in why["sentences"]
+    assert "No team that takes part in routing has the queue Orders." in why["sentences"]
 
 
 async def test_offered_and_then_declined(house: House, admin: Client, floor: Floor) -> None:

@@ -35,6 +35,6 @@ async def reading(db: str) -> AsyncIterator[tuple[World, SqliteStore]]:
         raise Failure("the store cannot be used", str(away), code=UNREACHABLE) from None
     assert isinstance(store, SqliteStore)
     try:
-        yield World(store, EmbeddedBus(store), clock, RandomIds(clock)), store
+        yield World(store, EmbeddedBus(store), clock, RandomIds(clock), floors={}), store
     finally:
         await store.close()

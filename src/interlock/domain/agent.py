@@ -70,6 +70,17 @@ class Team(Record, frozen=True, kw_only=True):
         return Index(sort=self.name.lower())
 
 
+class OfferRate(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """At most `count` offers (or assignments by routing) to one agent within `seconds`."""
+
+    count: int
+    seconds: int = 300
+
+
+RATE_COUNT_MAX = 1_000
+"""The highest count of an offer rate: a session remembers as many times."""
+
+
 class RoutingSettings(Record, frozen=True, kw_only=True):
     """Which queues a team serves and how much its agents carry. Its id is the team's id; the first PUT makes it."""
 
@@ -85,7 +96,7 @@ class RoutingSettings(Record, frozen=True, kw_only=True):
     capacity: dict[str, Any] | None = None
     queues: tuple[str, ...] = ()
     external_queues: tuple[str, ...] = ()
-    offer_rate: dict[str, Any] | None = None
+    offer_rate: OfferRate | None = None
 
 
 class Status(Record, frozen=True, kw_only=True):
@@ -183,6 +194,7 @@ class WorkSession(Record, frozen=True, kw_only=True):
     NAMES: ClassVar[Mapping[str, str]] = {"unreachable_since_at": "unreachableSince"}
     HIDDEN: ClassVar[frozenset[str]] = frozenset({
         "holding", "limits", "skills", "priorities", "counted_since_at", "before_call",
+        "offer_rate", "offers_at", "offered_from",
     })  # fmt: skip
 
     user: str
@@ -211,6 +223,12 @@ class WorkSession(Record, frozen=True, kw_only=True):
     handled_conversation_count: int = 0
     last_assigned_item_at: int | None = None
     last_offered_at: int | None = None
+    offered_from: dict[str, int] = {}
+    """When it was last given something from each queue, by queue id: the order of round-robin."""
+    offer_rate: OfferRate | None = None
+    """That of its team."""
+    offers_at: tuple[int, ...] = ()
+    """When it was given something, as far back as its offer rate asks; empty without one."""
     pending_reservation: str | None = None
     unreachable_since_at: int | None = None
     """When its agent's client was last heard of, if that is too long ago; nothing new is offered meanwhile."""
@@ -323,6 +341,21 @@ def room(s: WorkSession, weight: int, channel: str, priority: int, *, item: str 
     return ""
 
 
+def given(s: WorkSession, queue: str, now: int) -> WorkSession:
+    """`s` after routing offered it something of this queue, or assigned it at once: its turn and its rate say so."""
+    times = (*s.offers_at, now)[-s.offer_rate.count :] if s.offer_rate else ()
+    return s.with_(last_offered_at=now, offered_from={**s.offered_from, queue: now}, offers_at=times)
+
+
+def rate_free_at(s: WorkSession, now: int) -> int | None:
+    """When (ms) the offer rate lets something through again; `None`: it does now."""
+    rate = s.offer_rate
+    if rate is None or len(s.offers_at) < rate.count:
+        return None
+    free_at = s.offers_at[-rate.count] + rate.seconds * 1000
+    return free_at if now < free_at else None
+
+
 def limits(user: User, team: RoutingSettings | None, org: OrgSettings) -> Capacity:
     """The limits in force: each looked up alone, first at the agent, then the team, then the org."""
     own, org_wide = user.capacity or {}, org.capacity
@@ -371,6 +404,7 @@ def sign_in(
         holding=tuple(carried),
         skills=user.skills,
         priorities=priorities,
+        offer_rate=settings.offer_rate if settings else None,
         total_time_by_status={status.id: Spent(status_at=now)},
         counted_since_at=now,
         created_at=now,

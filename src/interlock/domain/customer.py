@@ -14,7 +14,7 @@ class Customer(Record, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "customer"
     PATH: ClassVar[str] = "/v1/customers/"
     NOUN: ClassVar[str] = "customer"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "company": "company", "created_by": "user"}
+    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "company": "company", "created_by": "user", "owner": "user"}
 
     name: str | None = None
     external_id: str | None = None
@@ -29,6 +29,8 @@ class Customer(Record, frozen=True, kw_only=True):
     signed_up_at: int | None = None
     custom: dict[str, Any] = {}
     created_by: str | None = None
+    owner: str | None = None
+    """The user who looks after this customer: who is asked first in a queue that is sticky by it."""
 
     def index(self) -> Index:
         """Listed by the time of the last change."""

@@ -6,11 +6,12 @@ offer and its expiry ask nothing of the unit: offers are routing's own, so ringi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from interlock.domain import agent, reservation, routing
+from interlock.domain import agent, reservation, routing, skill
 from interlock.domain import assignment as unit
 from interlock.domain.agent import Held, Status, WorkSession
 from interlock.domain.assignment import NOTHING, Assigned, Coupled, Done, Queued, Unit
@@ -196,12 +197,19 @@ def pause(case: Case, moment: Moment, manner: Manner, *, wake: bool = False) -> 
 
 
 def offer(
-    case: Case, user: str, moment: Moment, *, expires_at: int, strategy: str = "", why: Why | None = None
+    case: Case,
+    user: str,
+    moment: Moment,
+    *,
+    expires_at: int,
+    strategy: str = "",
+    afresh: bool = False,
+    why: Why | None = None,
 ) -> Decision:
     """To one agent, until a time. The weight is reserved; nothing is said to the conversation.
 
     Refused unless the agent is eligible. To have declined this pass before hinders only a round's own choice, not a
-    supervisor who asks again.
+    supervisor who asks again. `afresh`: all have declined, and are asked once more from the first.
     """
     item, now = case.item, moment.now
     permit("offer", item.status, pointer="/routed/to")
@@ -210,8 +218,8 @@ def offer(
         raise Refused("A paused item, or one in an external queue, is not offered.", pointer="/routed/to")
     if session is None:
         raise Refused(f"User {user} is not signed in.", pointer="/routed/to", reason="NOT_SIGNED_IN")
-    unfit = routing.ineligible(item, case.pass_, session)
-    if unfit and unfit != "DECLINED_BEFORE":
+    unfit = routing.ineligible(wants_of(case, now), session, now)
+    if unfit:
         raise Refused(f"User {user} cannot be offered this item: {unfit}.", pointer="/routed/to", reason=unfit)
     made = Reservation(
         id=moment.fresh(),
@@ -231,6 +239,8 @@ def offer(
         modified_at=now,
     )
     routed = case.pass_.with_(offers=case.pass_.offers + 1, routed_at=now)
+    if afresh:
+        routed = routed.with_(declined_by=(), declined_at=None)
     fields: dict[str, Any] = {
         "status": "routed",
         "routed_to": user,
@@ -241,7 +251,7 @@ def offer(
     if item.resource_first_route_time is None:
         fields["resource_first_route_time"] = max(0, now - item.resource_created_at)
     holding = agent.hold(session, Held(item.id, item.item_size, item.channel, item.priority, offered=True))
-    ringing = holding.with_(pending_reservation=made.id, last_offered_at=now)
+    ringing = agent.given(holding, item.queue or "", now).with_(pending_reservation=made.id)
     writes = (
         step(item, item.with_(**fields), now),
         step(case.pass_, routed, now),
@@ -262,7 +272,8 @@ def auto_assign(case: Case, user: str, moment: Moment, *, why: Why) -> Decision:
     _, _, queue, external = unit.shape(item.coupled.outcome.value)
     reason = Reason("ROUTE_WORK_ITEM", "AUTO_ASSIGNED", {"user": user})
     manner = Manner(left="accepted")
-    return _wish(case, Assigned((user,), queue, external), moment, manner, (reason,), why)
+    decision = _wish(case, Assigned((user,), queue, external), moment, manner, (reason,), why)
+    return _changed_sessions(decision, lambda s: agent.given(s, item.queue or "", moment.now) if s.user == user else s)
 
 
 def accept(case: Case, user: str, moment: Moment, manner: Manner) -> Decision:
@@ -336,6 +347,20 @@ def _silenced(write: Write, session: WorkSession, silent: Status, now: int, cale
     if not isinstance(after, WorkSession) or after.id != session.id:
         return write
     return agent.turn(session, agent.with_status(after, silent, now, calendar), now, calendar)
+
+
+def _changed_sessions(decision: Decision, change: Callable[[WorkSession], WorkSession]) -> Decision:
+    """The decision, with what it makes of the sessions that it writes changed."""
+    writes = tuple(Write(w.before, change(w.after)) if isinstance(w.after, WorkSession) else w for w in decision.writes)
+    return msgspec.structs.replace(decision, writes=writes)
+
+
+def wants_of(case: Case, now: int) -> routing.Wants:
+    """What an item asks of whoever takes it now, whoever it is kept for."""
+    item = case.item
+    entered = case.pass_.entered_queue_at
+    asked = skill.requirements_at(item.skills, max(0, now - (now if entered is None else entered)) / 1000)
+    return routing.Wants(item.queue or "", item.channel, item.item_size, item.priority, asked)
 
 
 def rescind(case: Case, moment: Moment, reason: str) -> Decision:

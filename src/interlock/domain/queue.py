@@ -22,6 +22,25 @@ class Overrides(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     requeue_when_offline: bool | None = None
 
 
+class Ageing(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What has waited `after_seconds` in its queue pass counts as of this `priority`, if that is the better one."""
+
+    after_seconds: int
+    priority: int = 1
+
+
+class Sticky(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Whose agent is asked first: the one who had the customer's last item of this conversation, or the customer's
+    own. If that agent is there and has no room, the item is kept for them for so many `seconds` of its queue pass.
+    """
+
+    by: Literal["none", "last-agent", "customer-owner"] = "none"
+    seconds: int = 60
+
+
+Strategy = Literal["longest-idle", "most-free-capacity", "round-robin"]
+
+
 class Queue(Record, frozen=True, kw_only=True):
     """A line of waiting items. Priority 1 is served first (a conversation's priority runs the other way, 5 first)."""
 
@@ -45,6 +64,14 @@ class Queue(Record, frozen=True, kw_only=True):
     outside_hours: Literal["hold", "route"] = "hold"
     """What becomes of waiting items while the schedule is closed: they are held, or routed all the same."""
     overrides: Overrides = Overrides()
+    ageing: Ageing | None = None
+    strategy: Strategy | None = None
+    """The order in which able agents are asked; none: the org's."""
+    sticky: Sticky = Sticky()
+    returned_first: bool = False
+    """Whether what comes back from an agent goes before what was with nobody yet, of the same priority."""
+    applied_at: int | None = None
+    """When its priority last reached also what was waiting already."""
 
     def index(self) -> Index:
         """Archived ones apart; by name."""

@@ -137,7 +137,7 @@ def _end_offer(d: _Draft, manner: Manner, *, gone: bool) -> None:
     d.offer = reservation.close(offer, state, d.now, manner.reason, manner.reason_code)
     d.item |= {"reservation": None, "routed_to": None, "routed_to_session": None}
     if state in ("rejected", "timed-out") and offer.user not in d.pass_.declined_by:
-        d.keep_pass(d.pass_.with_(declined_by=(*d.pass_.declined_by, offer.user)))
+        d.keep_pass(d.pass_.with_(declined_by=(*d.pass_.declined_by, offer.user), declined_at=d.now))
     session = d.sessions.get(offer.user)
     if session is not None:
         freed = agent.release(session, offer.work_item)
@@ -190,6 +190,7 @@ def _enter_queue(d: _Draft, queue: str, external: bool, manner: Manner) -> None:
         "external_queue": queue if external else None,
         "rule": manner.rule,
         "queued_count": item.queued_count + 1,
+        "returned": manner.left == "requeued",
         "pass_": opened.id,
         "last_revision": opened.head,
     }

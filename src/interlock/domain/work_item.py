@@ -146,6 +146,8 @@ class QueuePass(Record, frozen=True, kw_only=True):
     woken_at: int | None = None
     """When it last woke while in this queue."""
     declined_by: tuple[str, ...] = ()
+    declined_at: int | None = None
+    """When somebody last declined; after the org's `reofferSeconds` those who did are asked again."""
     work_item: str
     queue: str | None = None
     rule: str | None = None
@@ -191,7 +193,7 @@ class WorkItem(Record, frozen=True, kw_only=True):
         "reservation": "reservation",
     }
     NAMES: ClassVar[Mapping[str, str]] = {"pass_": "lastRevision"}
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority", "handled_in"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority", "handled_in", "returned"})
 
     resource_type: str = "conversation"
     status: State = "ivr"
@@ -224,6 +226,8 @@ class WorkItem(Record, frozen=True, kw_only=True):
     paused_since_at: int | None = None
     paused_time: int = 0
     external_queue: str | None = None
+    returned: bool = False
+    """Whether it came into its queue from an agent who had it."""
     resource: str
     pass_: str
     queue: str | None = None

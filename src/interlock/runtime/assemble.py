@@ -94,7 +94,7 @@ async def assemble(
     store = open_store(settings.db, clock)
     bus = EmbeddedBus.over(store)
     try:
-        world = around(World(store, bus, clock, RandomIds(clock), together))
+        world = around(World(store, bus, clock, RandomIds(clock), together, {}))
         house = House(settings, world, store, await found_first(world, settings))
         workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
         async with contextlib.AsyncExitStack() as stack:

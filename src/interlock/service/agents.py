@@ -214,6 +214,7 @@ async def refresh_sessions(
                 queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
                 limits=agent.limits(who, enabled, org), skills=who.skills,
                 priorities=await _priorities(reading, enabled),
+                offer_rate=enabled.offer_rate if enabled else None,
             ))  # fmt: skip
             if after == s or s.signed_out_at:
                 raise Refused("Nothing changes for this session.")

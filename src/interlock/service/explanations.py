@@ -4,12 +4,11 @@ decisions.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from interlock.domain import routing
-from interlock.domain.agent import OrgSettings, User, WorkSession
+from interlock.domain.agent import User
 from interlock.domain.assignment import Actor, Intent, Unit, shape
 from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Candidate, Party
@@ -20,13 +19,13 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.reservation import Reservation
 from interlock.domain.resource import iso
-from interlock.domain.rule import QueueRule
-from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.domain.work_item import WorkItem
 from interlock.domain.workflow import Workflow
 from interlock.ports import World
-from interlock.service import views
+from interlock.service import views, why_waiting
 from interlock.service.cases import open_item
 from interlock.service.transact import Reading, provenance
+from interlock.service.why_waiting import Names
 
 ROWS_MAX = 1_000
 SEARCHED_MAX = 20_000
@@ -35,24 +34,8 @@ ITEMS_MAX = 100
 Json = dict[str, Any]
 
 
-class Names:
-    """Names of users, rules, workflows and queues for sentences, loaded once each."""
-
-    def __init__(self, world: World, org: str) -> None:
-        self._world, self._org = world, org
-        self._known: dict[str, str] = {}
-
-    async def learn(
-        self, kind: type[User] | type[QueueRule] | type[Workflow] | type[Queue], ids: Iterable[str | None]
-    ) -> None:
-        """Load the names of these records."""
-        wanted = sorted({i for i in ids if i and i not in self._known})
-        for record in await views.named(self._world, self._org, kind, wanted):
-            self._known[record.id] = record.name
-
-    def of(self, id: str | None) -> str:
-        """The name behind an id, or the id."""
-        return self._known.get(id or "", id or "nobody")
+class Told(Names):
+    """Names, and who decided."""
 
     def actor(self, who: Actor) -> str:
         """Who decided, in words."""
@@ -72,11 +55,13 @@ class Names:
 async def of_conversation(world: World, c: Conversation) -> Json:
     """Who has it and why, why it waits, and what each sync came to."""
     rows = await views.newest_rows(world, c.org, ROWS_MAX, partition=c.id)
-    names = Names(world, c.org)
+    names = Told(world, c.org)
     item = await open_item(Reading(world, provenance(c.org, "api")), c.id)
     assignment = await _assignment(names, c, rows)
     waiting = (
-        await _waiting(world, names, item) if item is not None and item.status in ("ivr", "queued", "routed") else None
+        await why_waiting.of_item(world, names, item)
+        if item is not None and item.status in ("ivr", "queued", "routed")
+        else None
     )
     syncs = [_sync(row, names) for row in rows if row.why.direction in ("forward", "reverse")]
     sentences = [*(assignment or {}).get("sentences", []), *(waiting or {}).get("sentences", [])]
@@ -97,8 +82,8 @@ async def of_item(world: World, item: WorkItem) -> Json:
     """The same for one work item."""
     found = await views.present(world, item.org, Conversation, item.resource)
     rows = await views.newest_rows(world, item.org, ROWS_MAX, partition=item.resource)
-    names = Names(world, item.org)
-    waiting = await _waiting(world, names, item) if item.status in ("ivr", "queued", "routed") else None
+    names = Told(world, item.org)
+    waiting = await why_waiting.of_item(world, names, item) if item.status in ("ivr", "queued", "routed") else None
     assignment = await _of_unit(names, item.coupled.outcome.winner, item.coupled.outcome.losers, rows)
     sentences = [*(assignment or {}).get("sentences", []), *(waiting or {}).get("sentences", [])]
     return {
@@ -112,15 +97,8 @@ async def of_item(world: World, item: WorkItem) -> Json:
 
 
 async def of_queue(world: World, queue: Queue) -> Json:
-    """Why items wait in this queue: how many for which reason, then each."""
-    items = await views.items_of_queue(world, queue.org, queue.id, frozenset(), 0, ITEMS_MAX)
-    names = Names(world, queue.org)
-    told = [{"workItem": w.id, **await _waiting(world, names, w, ahead=n)} for n, w in enumerate(items)]
-    counts = Counter(t["because"] for t in told)
-    serving = [s for s in await views.live_sessions(world, queue.org) if queue.id in s.queues]
-    sentences = [f"{len(items)} wait in {queue.name}; {len(serving)} signed-in agents serve it."]
-    sentences += [f"{n} × {code}" for code, n in counts.most_common()]
-    return {"sentences": sentences, "counts": dict(counts), "agents": len(serving), "items": told}
+    """Why items wait in this queue: how many for which reason, by class, then the first ones."""
+    return await why_waiting.of_queue(world, queue)
 
 
 async def decision(world: World, org: str, id: str, position: int | None) -> Row:
@@ -135,14 +113,14 @@ async def decision(world: World, org: str, id: str, position: int | None) -> Row
     return row
 
 
-async def _assignment(names: Names, c: Conversation, rows: Sequence[Row]) -> Json | None:
+async def _assignment(names: Told, c: Conversation, rows: Sequence[Row]) -> Json | None:
     if not c.assigned_users and c.coupled.outcome.winner is None:
         return None
     return await _of_unit(names, c.coupled.outcome.winner, c.coupled.outcome.losers, rows)
 
 
 async def _of_unit(
-    names: Names, winner: Intent[Unit] | None, losers: Sequence[Intent[Unit]], rows: Sequence[Row]
+    names: Told, winner: Intent[Unit] | None, losers: Sequence[Intent[Unit]], rows: Sequence[Row]
 ) -> Json | None:
     """The intent in force: its author, the version that carries it, the decision behind it, and whom it won against."""
     if winner is None:
@@ -164,7 +142,7 @@ async def _of_unit(
         "decision": row.id if row else None,
         "basis": decision_resource(row)["attributes"]["basis"] if row else [],
         "offer": offer.id if offer else None,
-        "candidates": [_candidate(c) for c in candidates],
+        "candidates": [why_waiting.candidate(c) for c in candidates],
         "losers": [
             {"actor": _who(x.actor), "record": _ref(x.record), "rev": x.rev, "at": iso(x.at), "value": _value(x.value)}
             for x in losers
@@ -173,7 +151,7 @@ async def _of_unit(
 
 
 async def _learn(
-    names: Names, winner: Intent[Unit], losers: Sequence[Intent[Unit]], candidates: Sequence[Candidate]
+    names: Told, winner: Intent[Unit], losers: Sequence[Intent[Unit]], candidates: Sequence[Candidate]
 ) -> None:
     intents = (winner, *losers)
     values = [shape(i.value) for i in intents]
@@ -202,7 +180,7 @@ def _offer_behind(rows: Sequence[Row], row: Row | None) -> Row | None:
     return None
 
 
-def _in_force(names: Names, winner: Intent[Unit]) -> str:
+def _in_force(names: Told, winner: Intent[Unit]) -> str:
     word, users, queue, _ = shape(winner.value)
     who, on = names.actor(winner.actor), f"{_noun(winner.record)} rev {winner.rev}"
     match word:
@@ -219,7 +197,7 @@ def _in_force(names: Names, winner: Intent[Unit]) -> str:
 _CLASS = {"person": "a person", "workflow": "a workflow or program", "rule": "a rule", "system": "the system"}
 
 
-def _won(names: Names, winner: Intent[Unit], loser: Intent[Unit]) -> str:
+def _won(names: Told, winner: Intent[Unit], loser: Intent[Unit]) -> str:
     what = _means(names, loser.value)
     ranks = f"{_CLASS[winner.actor.cls]} goes before {_CLASS[loser.actor.cls]}"
     why = ranks if winner.actor.cls != loser.actor.cls else "of two equals the later one on routing's side goes first"
@@ -229,7 +207,7 @@ def _won(names: Names, winner: Intent[Unit], loser: Intent[Unit]) -> str:
     )
 
 
-def _means(names: Names, value: Unit) -> str:
+def _means(names: Told, value: Unit) -> str:
     word, users, queue, _ = shape(value)
     match word:
         case "assigned":
@@ -242,22 +220,7 @@ def _means(names: Names, value: Unit) -> str:
             return "in no queue"
 
 
-REASONS = {
-    "NOT_SIGNED_IN": "not signed in",
-    "TEAM_DISABLED": "team not enabled for routing",
-    "QUEUE_NOT_SERVED": "does not serve this queue",
-    "STATUS_NOT_AVAILABLE": "not available",
-    "OFFER_PENDING": "has another offer to answer",
-    "TOO_HEAVY": "the item weighs more than they may carry",
-    "AT_CAPACITY": "at capacity",
-    "AT_CHANNEL_LIMIT": "at the limit of this channel",
-    "AT_PRIORITY_LIMIT": "at the limit of this priority",
-    "DECLINED_BEFORE": "declined before",
-    "RANKED_LOWER": "could take it, but came later in the order",
-}
-
-
-def _chosen(names: Names, candidates: Sequence[Candidate], row: Row | None) -> list[str]:
+def _chosen(names: Told, candidates: Sequence[Candidate], row: Row | None) -> list[str]:
     if not candidates or row is None:
         return []
     able = [c for c in candidates if c.eligible]
@@ -267,115 +230,13 @@ def _chosen(names: Names, candidates: Sequence[Candidate], row: Row | None) -> l
         said.append(
             f"{names.of(first.user)} was chosen among {len(able)} who could take it, by {row.why.strategy or 'order'}."
         )
-    others = [f"{names.of(c.user)}: {REASONS.get(c.reason, c.reason)}" for c in candidates if c.reason][:NAMED_MAX]
+    others = [f"{names.of(c.user)}: {routing.REASONS.get(c.reason, c.reason)}" for c in candidates if c.reason][
+        :NAMED_MAX
+    ]
     return [*said, *(["Others: " + "; ".join(others) + "."] if others else [])]
 
 
-async def _waiting(world: World, names: Names, item: WorkItem, *, ahead: int | None = None) -> Json:
-    """Why an item waits, derived from the sessions as they are now."""
-    sessions = await views.live_sessions(world, item.org)
-    queue = await views.present(world, item.org, Queue, item.queue) if item.queue else None
-    settings = await views.present(world, item.org, OrgSettings, item.org) or OrgSettings(id=item.org, org=item.org)
-    p = await views.present(world, item.org, QueuePass, item.pass_)
-    if p is None:
-        raise NotFound(f"The item {item.id} has no queue pass.")
-    choice = routing.choose(item, p, sessions, settings)
-    offer = await views.present(world, item.org, Reservation, item.reservation) if item.reservation else None
-    await names.learn(User, [*(c.user for c in choice.candidates), *p.declined_by, offer.user if offer else None])
-    await names.learn(Queue, [item.queue])
-    if ahead is None and queue is not None:
-        before = await views.items_of_queue(world, item.org, queue.id, frozenset({"queued"}), 0, views.ALL)
-        ahead = next((n for n, w in enumerate(before) if w.id == item.id), 0)
-    because = _because(item, queue, choice)
-    facts = _facts(names, item, p, queue, choice, sessions, offer, world.clock.now(), ahead or 0)
-    return {
-        "because": because,
-        "sentences": facts,
-        "counts": choice.counts,
-        "ahead": ahead or 0,
-        "since": iso(p.entered_queue_at) if p.entered_queue_at else None,
-        "candidates": [_candidate(c) for c in choice.candidates],
-    }
-
-
-def _because(item: WorkItem, queue: Queue | None, choice: routing.Choice) -> str:
-    if item.status == "ivr":
-        return "NOT_YET_ROUTED"
-    if queue is not None and not routing.may_wait(queue) and item.status == "queued":
-        return "QUEUE_PAUSED"
-    if choice.session is not None and item.status == "queued" and not item.paused:
-        return "NOT_YET_ROUTED"
-    return routing.waiting_because(item, Counter(choice.counts))
-
-
-def _facts(
-    names: Names,
-    item: WorkItem,
-    p: QueuePass,
-    queue: Queue | None,
-    choice: routing.Choice,
-    sessions: Sequence[WorkSession],
-    offer: Reservation | None,
-    now: int,
-    ahead: int,
-) -> list[str]:
-    """The facts, in words."""
-    said: list[str] = []
-    if item.status == "ivr":
-        said.append("It is in no queue yet.")
-    if item.paused:
-        said.append("Its conversation is snoozed.")
-    if item.external_queue:
-        said.append(f"It waits in {item.external_queue}, a queue outside.")
-    if queue is not None and queue.paused:
-        said.append(f"The queue {queue.name} is paused.")
-    if offer is not None and offer.state == "pending":
-        left = max(0, offer.expires_at - now) // 1000
-        said.append(f"It is offered to {names.of(offer.user)}, {left} s left.")
-    elif queue is not None:
-        said += _about_agents(names, queue, choice, [s for s in sessions if queue.id in s.queues], sessions)
-    if p.declined_by:
-        said.append(f"Declined by {', '.join(names.of(u) for u in p.declined_by[:NAMED_MAX])}.")
-    if ahead:
-        said.append(f"{ahead} {'item is' if ahead == 1 else 'items are'} before it.")
-    return said
-
-
-def _about_agents(
-    names: Names, queue: Queue, choice: routing.Choice, serving: Sequence[WorkSession], sessions: Sequence[WorkSession]
-) -> list[str]:
-    if choice.session is not None:
-        return [f"{names.of(choice.session.user)} could take it: the next round of routing offers it."]
-    if not sessions:
-        return ["Nobody is signed in."]
-    if not serving:
-        return [f"Nobody signed in serves the queue {queue.name}."]
-    full = [s for s in serving if s.routable and not s.capacity_remaining]
-    idle = [s for s in serving if not s.routable]
-    said: list[str] = []
-    if full:
-        figures = {f"{s.used} of {s.limits.total}" for s in full}
-        if len(full) == len(serving) and len(figures) == 1:
-            said.append(f"All agents at {figures.pop()}.")
-        else:
-            said.append(
-                "; ".join(f"{names.of(s.user)} at {s.used} of {s.limits.total}" for s in full[:NAMED_MAX]) + "."
-            )
-    if idle:
-        said.append(
-            "Not available: " + ", ".join(f"{names.of(s.user)} ({s.status_type})" for s in idle[:NAMED_MAX]) + "."
-        )
-    reasons = {c.user: c.reason for c in choice.candidates}
-    rest = [
-        s
-        for s in serving
-        if s not in full and s not in idle and reasons.get(s.user) not in (None, "", "DECLINED_BEFORE")
-    ]
-    said += [f"{names.of(s.user)}: {REASONS.get(reasons[s.user], reasons[s.user])}." for s in rest[:NAMED_MAX]]
-    return said
-
-
-def _sync(row: Row, names: Names) -> Json:
+def _sync(row: Row, names: Told) -> Json:
     """One sync decision: the revs it rested on, the peer rev it read, what it came to, and that in a sentence."""
     told = decision_resource(row)["attributes"]
     kept = (
@@ -399,7 +260,7 @@ def _sync(row: Row, names: Names) -> Json:
     return {"decision": row.id, "sentence": _of_sync(row, names), **{k: told[k] for k in kept if k in told}}
 
 
-def _of_sync(row: Row, names: Names) -> str:
+def _of_sync(row: Row, names: Told) -> str:
     why = row.why
     head = f"{why.direction.capitalize()} sync at {iso(row.at)}"
     mine = f"{_noun(why.record)} rev {why.rev_before}" if why.record else "no work item"
@@ -414,7 +275,7 @@ def _of_sync(row: Row, names: Names) -> str:
             return f"{head} read {peer} beside {mine} and wrote nothing: {why.reason or why.kind}."
 
 
-def _side(party: Party | None, names: Names) -> str:
+def _side(party: Party | None, names: Told) -> str:
     return f"{names.actor(party.actor)} ({_noun(party.record)} rev {party.rev})" if party else "nobody"
 
 
@@ -440,14 +301,3 @@ def _ref(ref: Ref) -> Json:
 def _value(value: Unit) -> Json:
     word, users, queue, external = shape(value)
     return {"phase": word, "users": list(users), "queue": queue, "external": external}
-
-
-def _candidate(c: Candidate) -> Json:
-    return {
-        "user": c.user,
-        "session": c.session,
-        "rev": c.rev,
-        "eligible": c.eligible,
-        "reason": c.reason,
-        "rank": c.rank,
-    }

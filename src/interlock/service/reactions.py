@@ -19,6 +19,7 @@ from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Provenance
 from interlock.domain.event import event_id
 from interlock.domain.log import Row
+from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
@@ -89,7 +90,15 @@ async def place(world: World, cue: Cue) -> None:
 
 
 async def round_of_news(world: World, news: Sequence[Cue]) -> None:
-    """Items wait, or agents have room: one round over the queues and agents concerned."""
+    """Items wait, agents have room, or something that routing goes by was changed: one round.
+
+    A floor that is kept has the news from the log; without one, the round is told the queues and agents concerned.
+    """
+    last = news[-1]
+    by = by_routing(last.org, trace=last.trace, cause=last.cause)
+    if world.floors is not None:
+        await routing.round(world, by)
+        return
     queues, agents_with_room = set[str](), set[str]()
     for cue in news:
         seen = log.snapshot_of(cue.snapshot)
@@ -97,9 +106,9 @@ async def round_of_news(world: World, news: Sequence[Cue]) -> None:
             queues.add(seen.queue)
         if isinstance(seen, WorkSession) and routing.has_room(seen):
             agents_with_room.add(seen.id)
+        if isinstance(seen, Queue):
+            queues.add(seen.id)
     if queues or agents_with_room:
-        last = news[-1]
-        by = by_routing(last.org, trace=last.trace, cause=last.cause)
         await routing.round(world, by, queues=queues, sessions=agents_with_room)
 
 
@@ -186,7 +195,13 @@ class Round(msgspec.Struct, frozen=True):
 ROUNDS: tuple[Round, ...] = (
     Round(
         "routing",
-        {"work_item": frozenset({"status", "paused", "lastRevision"}), "work_session": frozenset()},
+        {
+            "work_item": frozenset({"status", "paused", "lastRevision", "skills", "priority"}),
+            "work_session": frozenset(),
+            "queue": frozenset(),
+            "org_settings": frozenset(),
+            "schedule": frozenset(),
+        },
         round_of_news,
     ),
 )
@@ -205,6 +220,16 @@ async def wake_snoozed(world: World) -> int:
 async def sweep_queues(world: World) -> int:
     """What waits beside an agent who could take it. In a healthy system: nothing."""
     return sum([len(await routing.sweep(world, org.id)) for org in await orgs.all_orgs(world)])
+
+
+async def route_due(world: World) -> int:
+    """Steps of ageing and relaxation, hours that begin, declines that lapse, offer rates that let through again."""
+    return len(await routing.route_due(world))
+
+
+async def check_floors(world: World) -> int:
+    """Where a floor in memory does not know what the store says. In a healthy system: nothing."""
+    return await routing.check_floors(world)
 
 
 async def reconcile_load(world: World) -> int:
@@ -233,8 +258,10 @@ class Cadence(msgspec.Struct, frozen=True):
 
 CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "expire_offers", 0.5, expire_offers),
+    Cadence("routing", "route_due", 0.5, route_due),
     Cadence("routing", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
+    Cadence("routing", "check_floors", 5.0, check_floors),
     Cadence("routing", "reconcile_load", 10.0, reconcile_load),
     Cadence("sync", "heal_pairs", 2.0, heal_pairs),
 )

@@ -11,7 +11,7 @@ from interlock.domain.settle import Case, Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
 from interlock.service.cases import case_of
-from interlock.service.routing import settings_of
+from interlock.service.routing import settings_for
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
@@ -54,7 +54,7 @@ async def extend(world: World, by: Provenance, reservation: str, user: str, *, b
         offer, case = await _offered(reading, reservation)
         if offer.state != "pending":
             raise _gone(offer, user, case)
-        settings = await settings_of(reading)
+        settings = await settings_for(reading, offer.queue)
         until = offer.expires_at + settings.accept_timeout_seconds * 1000
         return life_cycle.extend(case, user, reading.moment, expires_at=until)
 

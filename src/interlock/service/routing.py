@@ -1,30 +1,37 @@
 """Rounds of routing: items in order, an agent for each, one commit per offer; and what happens when nobody answers.
 
-Rounds run on news (an item waits, an agent has room) and on a cadence, so that nothing eligible waits beside an agent
-who could take it for longer than one sweep.
+Rounds run on news (an item waits, an agent has room, a step of ageing or relaxation is due) and on a cadence, so that
+nothing eligible waits beside an agent who could take it for longer than one sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-import msgspec
-
-from interlock.domain import life_cycle, routing
+from interlock.domain import life_cycle, matching, routing
 from interlock.domain.agent import OrgSettings, Status, User, WorkSession
 from interlock.domain.assignment import Actor
-from interlock.domain.decision import Basis, Decision, Moment, Provenance, Why
-from interlock.domain.errors import Conflict, Refused
+from interlock.domain.decision import Basis, Decision, Moment, Provenance, Reason, Why
+from interlock.domain.errors import Conflict, NoWaitingItem, Refused
+from interlock.domain.floor import Floor
+from interlock.domain.matching import LeftWaiting, Match
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
+from interlock.domain.routing import Place
 from interlock.domain.settle import Case
-from interlock.domain.work_item import QueuePass, WorkItem, waiting_order
+from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
+from interlock.service.calendars import hours_of
 from interlock.service.cases import case_of
-from interlock.service.transact import Done, Reading, provenance, transact
+from interlock.service.floors import check, floor_of, follow, has_room, one_look
+from interlock.service.transact import Done, Reading, note, provenance, transact
 
-ROUND_MAX = 50
-"""Items looked at in one round of one queue; the sweep comes back for the rest."""
+__all__ = ["has_room"]
+
+GRANTS_MAX = 200
+"""Matches that are committed side by side."""
+TURNS_MAX = 50
+"""How often one round matches anew; what is left then is the next round's."""
 
 
 def by_routing(org: str, *, trace: str = "", cause: str = "") -> Provenance:
@@ -32,112 +39,95 @@ def by_routing(org: str, *, trace: str = "", cause: str = "") -> Provenance:
     return Provenance(org, Actor("rule", "routing", "routing"), "routing", trace, cause=cause)
 
 
-async def round(world: World, by: Provenance, *, queues: Iterable[str], sessions: Iterable[str] = ()) -> list[Done]:
+async def round(
+    world: World, by: Provenance, *, queues: Iterable[str] = (), sessions: Iterable[str] = ()
+) -> list[Done]:
     """Match what waits with who is free, and commit one offer (or assignment) per match.
 
-    `queues` have something new waiting; `sessions` have room, so that every queue they serve is looked at. The match is
-    made on one look at the floor; each grant then reads its own records anew, and one that came too late is dropped:
-    whatever made it late is news, and the next round's.
+    What is news is known from the log; `queues` and `sessions` are looked at in any case. Each grant reads its own
+    records anew, and one that came too late is dropped: whatever made it late is news, and the next turn's.
     """
-    settings, live = await _floor(world, by)
-    free = [s for s in live if has_room(s)]
-    roomy = set(sessions)
-    wanted = set(queues).union(*(s.queues for s in free if s.id in roomy))
-    served = wanted.intersection(*([set[str]().union(*(s.queues for s in free))] if free else [set[str]()]))
-    if not served:
-        return []
-    items = await _waiting(world, by, served)
-    grants = await _match(world, by, items, live, settings)
+    kept = world.floors is not None
+    if kept:
+        floor = await floor_of(world, by)
+        floor.look_at(queues, sessions)
+    else:
+        floor = await one_look(Reading(world, by), queues, sessions)
     done: list[Done] = []
-    await world.together([_grant(world, by, grant, settings, done) for grant in grants])
+    for _ in range(TURNS_MAX):
+        found = matching.match(floor, GRANTS_MAX)
+        if not found:
+            break
+        await world.together([_grant(world, by, floor, each, done) for each in found])
+        if kept:
+            await follow(world, by, floor)
     return done
 
 
-def has_room(s: WorkSession) -> bool:
-    """Whether an offer to this agent is thinkable at all."""
-    return s.routable and not s.signed_out_at and not s.pending_reservation and s.capacity_remaining > 0
-
-
-async def _floor(world: World, by: Provenance) -> tuple[OrgSettings, list[WorkSession]]:
-    reading = Reading(world, by)
-    settings = await settings_of(reading)
-    query = Query(name="live_sessions", org=by.org, type=WorkSession.TYPE, limit=10_000)
-    return settings, await reading.find(WorkSession, query)
-
-
-async def settings_of(reading: Reading) -> OrgSettings:
-    """The org's routing settings, or the defaults where none were ever stored."""
-    found = await reading.maybe(OrgSettings, reading.org)
-    return found or OrgSettings(id=reading.org, org=reading.org)
-
-
-async def _waiting(world: World, by: Provenance, queues: Iterable[str]) -> list[WorkItem]:
-    """The first items of several queues in one order; of paused or archived queues none."""
-    reading = Reading(world, by)
-    open_ones = [q.id for q in (await reading.many(Queue, sorted(queues))).values() if routing.may_wait(q)]
-    heads: list[WorkItem] = []
-    for queue in open_ones:
-        query = Query(name="waiting", org=by.org, type=WorkItem.TYPE, queue=queue, states=("queued",), limit=ROUND_MAX)
-        heads += await reading.find(WorkItem, query)
-    if len(open_ones) > 1:
-        heads.sort(key=lambda w: (waiting_order(w), w.id))
-    return heads
-
-
-class _Grant(msgspec.Struct, frozen=True):
-    """One match: the item's id, and the choice that was made for it."""
-
-    item: str
-    choice: routing.Choice
-
-
-async def _match(
-    world: World, by: Provenance, items: Sequence[WorkItem], live: Sequence[WorkSession], settings: OrgSettings
-) -> list[_Grant]:
-    """Items in order, each to the agent the strategy names. An item that nobody can take blocks none behind it."""
-    reading = Reading(world, by)
-    passes = await reading.many(QueuePass, (w.pass_ for w in items[: ROUND_MAX * 2]))
-    free = {s.id: s for s in live if has_room(s)}
-    floor = {s.id: s for s in live}
-    grants: list[_Grant] = []
-    for item in items:
-        if not free:
-            break
-        waits = passes.get(item.pass_)
-        if waits is None or item.paused or not any(item.queue in s.queues for s in free.values()):
-            continue
-        choice = routing.choose(item, waits, floor.values(), settings)
-        if choice.session is None:
-            continue
-        grants.append(_Grant(item.id, choice))
-        taken = free.pop(choice.session.id)
-        floor[taken.id] = routing.taken(taken, item, settings)
-        if has_room(floor[taken.id]):
-            free[taken.id] = floor[taken.id]
-    return grants
-
-
-async def _grant(world: World, by: Provenance, grant: _Grant, settings: OrgSettings, done: list[Done]) -> None:
+async def _grant(world: World, by: Provenance, floor: Floor, match: Match, done: list[Done]) -> None:
     """Commit one match, if it still holds of the records as they are now."""
+    choice = match.choice
 
     async def decide(reading: Reading) -> Decision:
-        w = await reading.one(WorkItem, grant.item)
-        chosen = grant.choice.session
-        assert chosen is not None
-        case = await case_of(reading, w, users=(chosen.user,))
-        session = case.sessions.get(chosen.user)
-        if w.status != "queued" or session is None or routing.ineligible(w, case.pass_, session):
+        w = await reading.one(WorkItem, match.item)
+        case = await case_of(reading, w, users=(choice.user,))
+        queue, session = case.queues.get(w.queue or ""), case.sessions.get(choice.user)
+        at = await _place(reading, case, queue, floor.settings)
+        if at is None or queue is None or session is None:
             raise Refused("The match does not hold any more.")
-        return _give(case, session, grant.choice, settings, reading.moment)
+        reason = routing.ineligible(at.wants, session, reading.moment.now, at.declined)
+        if reason:
+            raise Refused(f"The match does not hold any more: {reason}.")
+        return _give(case, session, match, at, routing.in_force(floor.settings, queue), reading.moment)
 
     try:
-        done.append(await transact(world, by, decide))
+        made = await transact(world, by, decide)
     except (Refused, Conflict):
+        await _put_right(world, by, floor, match)
         return
+    for write in made.decision.writes:
+        floor.put(write.after, ahead=made.row.position)
+    done.append(made)
 
 
-def _give(case: Case, session: WorkSession, choice: routing.Choice, settings: OrgSettings, moment: Moment) -> Decision:
-    """The offer of a choice, or the assignment at once where the org asks for no acceptance."""
+async def _place(reading: Reading, case: Case, queue: Queue | None, settings: OrgSettings) -> Place | None:
+    """Where an item stands as its records are now; `None` if it does not wait, or is held."""
+    waiting = routing.waiting_of(case.item, case.pass_)
+    if waiting is None or waiting.state != "queued" or queue is None:
+        return None
+    now = reading.moment.now
+    if routing.held(queue, (await hours_of(reading, settings, [queue])).of(queue.id), now):
+        return None
+    return routing.place(waiting, queue, now, settings.reoffer_seconds)
+
+
+async def _put_right(world: World, by: Provenance, floor: Floor, match: Match) -> None:
+    """A grant came to nothing: the floor gets the records as they are. If they are what it had, the two disagree, which
+    must not be: the pair is left to the sweep, so that it is not tried for ever.
+    """
+    item, session = match.item, match.choice.session
+    if world.floors is None:
+        floor.release(item, session)
+        floor.forget_news(item, session)
+        return
+    found = await Reading(world, by).load((WorkItem, item), (WorkSession, session))
+    news = any(r is not None and floor.lacks(r) for r in found)
+    floor.release(item, session)
+    for record in found:
+        if record is not None:
+            floor.put(record, anew=True)
+    w = found[0]
+    pass_ = await Reading(world, by).maybe(QueuePass, w.pass_) if isinstance(w, WorkItem) else None
+    if pass_ is not None:
+        floor.put(pass_)
+    if not news:
+        floor.disagreed += 1
+        floor.forget_news(item, session)
+
+
+def _give(case: Case, session: WorkSession, match: Match, at: Place, settings: OrgSettings, moment: Moment) -> Decision:
+    """The offer of a choice, or the assignment at once where no acceptance is asked for."""
+    choice = match.choice
     why = Why(
         direction="offer" if settings.accept_required else "routing",
         kind="change" if settings.accept_required else "intent",
@@ -149,7 +139,20 @@ def _give(case: Case, session: WorkSession, choice: routing.Choice, settings: Or
     if not settings.accept_required:
         return life_cycle.auto_assign(case, session.user, moment, why=why)
     expires = moment.now + settings.accept_timeout_seconds * 1000
-    return life_cycle.offer(case, session.user, moment, expires_at=expires, strategy=choice.strategy, why=why)
+    return life_cycle.offer(
+        case, session.user, moment, expires_at=expires, strategy=choice.strategy, afresh=at.afresh, why=why
+    )
+
+
+async def settings_of(reading: Reading) -> OrgSettings:
+    """The org's routing settings, or the defaults where none were ever stored."""
+    found = await reading.maybe(OrgSettings, reading.org)
+    return found or OrgSettings(id=reading.org, org=reading.org)
+
+
+async def settings_for(reading: Reading, queue: str | None) -> OrgSettings:
+    """The routing settings as they hold for one queue."""
+    return routing.in_force(await settings_of(reading), await reading.maybe(Queue, queue))
 
 
 async def expire(world: World, reservation: Reservation) -> Done | None:
@@ -185,10 +188,72 @@ async def expire_overdue(world: World) -> list[Done]:
     return [d for d in ended if d is not None]
 
 
+async def route_due(world: World) -> list[Done]:
+    """A round for every org in which something is due by the clock, or was put off. Asks no store where nothing is."""
+    done: list[Done] = []
+    for org, floor in list((world.floors or {}).items()):
+        floor.advance(world.clock.now())
+        if floor.has_news:
+            done += await round(world, by_routing(org))
+    return done
+
+
 async def sweep(world: World, org: str) -> list[Done]:
-    """A round over every queue of an org: what news did not reach."""
-    queues = await world.store.find(Query(name="listing", org=org, type=Queue.TYPE, limit=10_000))
-    return await round(world, by_routing(org), queues=[q.id for q in queues])
+    """A round over everything that waits in an org: what news did not reach. In a healthy system it finds nothing.
+
+    What has stood beside an agent who could take it for longer than a sweep, and what waits for no reason that can be
+    told, is an incident: it goes into the log before it is routed.
+    """
+    by = by_routing(org)
+    if world.floors is None:
+        queues = await world.store.find(Query(name="listing", org=org, type=Queue.TYPE, limit=10_000))
+        return await round(world, by, queues=[q.id for q in queues])
+    floor = await floor_of(world, by)
+    for each in matching.left_waiting(floor, floor.settings.sweep_seconds * 1000):
+        await _report(world, by, each)
+    for kind in [k for id in floor.queues for k in matching.kinds_of(floor, id) if k.because == "UNKNOWN"]:
+        await _report(world, by, LeftWaiting(kind.first, "", 0))
+    return await round(world, by, queues=list(floor.queues))
+
+
+async def _report(world: World, by: Provenance, found: LeftWaiting) -> None:
+    """An incident, as a row of the log beside everything else that happened to the item."""
+    item = await Reading(world, by).maybe(WorkItem, found.item)
+    if item is None:
+        return
+    code = "LEFT_WAITING" if found.user else "UNKNOWN"
+    meta = {"user": found.user, "forMs": found.for_ms} if found.user else {}
+    why = Why(
+        direction="routing",
+        kind="noop",
+        reason=f"incident: {code}",
+        record=item.ref,
+        rev_before=item.rev,
+        rev_after=item.rev,
+        reasons=(Reason("ROUTE_WORK_ITEM", code, meta),),
+    )
+    await note(world, by, item.resource, why)
+
+
+async def check_floors(world: World) -> int:
+    """Compare some of each floor with the store. Answers what was wrong: in a healthy system nothing."""
+    found = 0
+    for org, floor in list((world.floors or {}).items()):
+        found += await check(world, by_routing(org), floor) + floor.disagreed
+        floor.disagreed = 0
+    return found
+
+
+async def next_item(world: World, org: str, queue: str) -> WorkItem:
+    """The item of a queue that would be offered next. Raises `NoWaitingItem`."""
+    by = by_routing(org)
+    kept = world.floors is not None
+    floor = await floor_of(world, by) if kept else await one_look(Reading(world, by), [queue], ())
+    first = floor.first_of(queue)
+    found = await Reading(world, by).maybe(WorkItem, first) if first else None
+    if found is None:
+        raise NoWaitingItem("Everything in this queue is taken.")
+    return found
 
 
 async def active_user(reading: Reading, user: str, *, pointer: str = "") -> User:

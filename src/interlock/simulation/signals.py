@@ -111,4 +111,11 @@ class GatedBus:
 
 def gated(world: World, signals: Signals) -> World:
     """The same world with gates at its store and bus."""
-    return World(GatedStore(world.store, signals), GatedBus(world.bus, signals), world.clock, world.ids, world.together)
+    return World(
+        GatedStore(world.store, signals),
+        GatedBus(world.bus, signals),
+        world.clock,
+        world.ids,
+        world.together,
+        world.floors,
+    )
