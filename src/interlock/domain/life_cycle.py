@@ -213,14 +213,7 @@ def offer(
     """
     item, now = case.item, moment.now
     permit("offer", item.status, pointer="/routed/to")
-    session = case.sessions.get(user)
-    if item.paused or item.external_queue:
-        raise Refused("A paused item, or one in an external queue, is not offered.", pointer="/routed/to")
-    if session is None:
-        raise Refused(f"User {user} is not signed in.", pointer="/routed/to", reason="NOT_SIGNED_IN")
-    unfit = routing.ineligible(wants_of(case, now), session, now)
-    if unfit:
-        raise Refused(f"User {user} cannot be offered this item: {unfit}.", pointer="/routed/to", reason=unfit)
+    session = _offerable(case, user, now)
     made = Reservation(
         id=moment.fresh(),
         org=item.org,
@@ -261,6 +254,19 @@ def offer(
     reason = Reason("ROUTE_WORK_ITEM", "OFFERED", {"user": user, "reservation": made.id, "expiresAt": expires_at})
     base = why or Why(direction="offer", kind="change")
     return Decision(partition=item.resource, why=_about(base, item, len(writes), (reason,)), writes=writes)
+
+
+def _offerable(case: Case, user: str, now: int) -> WorkSession:
+    """The session of an agent who may be offered this item; raises `Refused` for any other."""
+    session = case.sessions.get(user)
+    if case.item.paused or case.item.external_queue:
+        raise Refused("A paused item, or one in an external queue, is not offered.", pointer="/routed/to")
+    if session is None:
+        raise Refused(f"User {user} is not signed in.", pointer="/routed/to", reason="NOT_SIGNED_IN")
+    unfit = routing.ineligible(wants_of(case, now), session, now)
+    if unfit:
+        raise Refused(f"User {user} cannot be offered this item: {unfit}.", pointer="/routed/to", reason=unfit)
+    return session
 
 
 def auto_assign(case: Case, user: str, moment: Moment, *, why: Why) -> Decision:
