@@ -312,7 +312,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 def held(queue: Queue | None, calendar: Calendar, now: int) -> str:
     """Why nothing of a queue is offered just now, as a code of `WAITING`; empty if it is."""
-    if queue is None or queue.paused is not None or queue.archived:
+    if queue is None or not may_wait(queue):
         return "QUEUE_PAUSED"
     return "OUTSIDE_HOURS" if held_outside(queue.outside_hours, calendar, now) else ""
 
@@ -340,6 +340,11 @@ def because(counts: Mapping[str, int], *, served: bool, skilled: bool, kept: boo
     if any(counts.get(r) for r in FULL):
         return "ALL_AT_CAPACITY"
     return "ALL_DECLINED" if counts.get("DECLINED_BEFORE") else "UNKNOWN"
+
+
+def may_wait(queue: Queue) -> bool:
+    """Whether items of this queue are offered at all just now, its hours apart."""
+    return queue.paused is None and not queue.archived
 
 
 def in_force(settings: OrgSettings, queue: Queue | None) -> OrgSettings:

@@ -61,7 +61,8 @@ async def look_up(reading: Reading, floor: Floor) -> None:
     """What a floor cannot know by itself: calendars, and whose agent goes first for an item."""
     if floor.hours_stale:
         records = [q.record for q in floor.queues.values() if q.record is not None]
-        floor.take_hours(await hours_of(reading, floor.settings, records))
+        reading.settings = floor.settings
+        floor.take_hours(await hours_of(reading, records))
     while floor.unresolved:
         ids = list(islice(floor.unresolved, RESOLVED_MAX))
         items = await reading.many(WorkItem, ids)

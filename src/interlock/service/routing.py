@@ -21,7 +21,6 @@ from interlock.domain.routing import Place
 from interlock.domain.settle import Case
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
-from interlock.service.calendars import hours_of
 from interlock.service.cases import case_of
 from interlock.service.floors import check, floor_of, follow, has_room, one_look
 from interlock.service.transact import Done, Reading, note, provenance, transact
@@ -72,13 +71,14 @@ async def _grant(world: World, by: Provenance, floor: Floor, match: Match, done:
         w = await reading.one(WorkItem, match.item)
         case = await case_of(reading, w, users=(choice.user,))
         queue, session = case.queues.get(w.queue or ""), case.sessions.get(choice.user)
-        at = await _place(reading, case, queue, floor.settings)
+        settings = reading.settings or floor.settings
+        at = _place(case, queue, settings, reading.moment.now)
         if at is None or queue is None or session is None:
             raise Refused("The match does not hold any more.")
         reason = routing.ineligible(at.wants, session, reading.moment.now, at.declined)
         if reason:
             raise Refused(f"The match does not hold any more: {reason}.")
-        return _give(case, session, match, at, routing.in_force(floor.settings, queue), reading.moment)
+        return _give(case, session, match, at, routing.in_force(settings, queue), reading.moment)
 
     try:
         made = await transact(world, by, decide)
@@ -90,13 +90,12 @@ async def _grant(world: World, by: Provenance, floor: Floor, match: Match, done:
     done.append(made)
 
 
-async def _place(reading: Reading, case: Case, queue: Queue | None, settings: OrgSettings) -> Place | None:
+def _place(case: Case, queue: Queue | None, settings: OrgSettings, now: int) -> Place | None:
     """Where an item stands as its records are now; `None` if it does not wait, or is held."""
     waiting = routing.waiting_of(case.item, case.pass_)
     if waiting is None or waiting.state != "queued" or queue is None:
         return None
-    now = reading.moment.now
-    if routing.held(queue, (await hours_of(reading, settings, [queue])).of(queue.id), now):
+    if routing.held(queue, case.hours.of(queue.id), now):
         return None
     return routing.place(waiting, queue, now, settings.reoffer_seconds)
 
