@@ -10,6 +10,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+pytest_plugins = ["tests.postgres"]
+
 # On the build server every run draws the same cases, so that what lands is what was tried; elsewhere each run looks
 # further. How long a case takes is the machine's affair and fails nothing.
 settings.register_profile("build", derandomize=True, deadline=None)

@@ -85,16 +85,25 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
 
 
+class Fence(msgspec.Struct, frozen=True):
+    """A lease and the epoch in which its holder believes to hold it."""
+
+    name: str
+    epoch: int
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What one call of `Store.commit` makes durable: all of it or nothing. `entry=None`: marks only, no row in the log.
 
-    `urgent` work (already begun) goes before intake when many wait to be written.
+    `urgent` work (already begun) goes before intake when many wait to be written. `fence`: the commit counts only while
+    that lease is at that epoch.
     """
 
     entry: Entry | None = None
     writes: tuple[Write, ...] = ()
     marks: tuple[Mark, ...] = ()
     urgent: bool = True
+    fence: Fence | None = None
 
 
 class Store(Protocol):
@@ -111,8 +120,18 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> Row | None:
         """Make it durable and answer with its row. Checks that every `before` is still the current version.
 
-        Raises `RevMoved` if one is not, `KeyTaken` if a unique name or a `once` mark is held already, `Busy` if more
-        waits than the store holds, `Unavailable` if it cannot be reached. In every case nothing was written.
+        Raises `Fenced` if the lease of its fence has passed on, `RevMoved` if a record has moved, `KeyTaken` if a
+        unique name or a `once` mark is held already, `Busy` if more waits than the store holds, `Unavailable` if it
+        cannot be reached. In every case nothing was written, unless `Unavailable` says that this is not known.
+        """
+        ...
+
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """Take the lease `name`, or keep it for `for_ms` from now: its epoch, or `None` while somebody else holds it.
+
+        The epoch grows by one each time that the lease passes to another holder, or to the same one after it had run
+        out; a commit fenced with an earlier epoch is refused from then on. `for_ms=0` gives it back. Time only decides
+        when a lease may be taken, never whether a commit counts.
         """
         ...
 

@@ -11,27 +11,31 @@ from tests.conformance.builders import Hands
 
 from interlock.ports import Store
 from interlock.store.memory import MemoryStore
+from interlock.store.postgres import PostgresStore
 from interlock.store.sqlite import SqliteStore
 
-ENGINES = ("memory", "sqlite", "sqlite-asked")
+ENGINES = ("memory", "sqlite", "sqlite-asked", "postgres")
 """`sqlite-asked` cannot look at the shared index (as off Linux): every load asks SQLite."""
 
 
 class Engine:
     """One engine with one set of data. `open` gives a handle; closing and opening again must change nothing."""
 
-    def __init__(self, name: str, folder: Path, clock: Hands) -> None:
+    def __init__(self, name: str, folder: Path, clock: Hands, url: str = "") -> None:
         self.name = name
+        self.url = url
         self.clock = clock
         self._path = folder / "store.db"
         self._memory = MemoryStore(clock, checked=True)
-        self._opened: list[SqliteStore] = []
+        self._opened: list[SqliteStore | PostgresStore] = []
 
     def open(self) -> Any:
         """Another handle on the same data."""
         if self.name == "memory":
             return self._memory
-        self._opened.append(SqliteStore.open(self._path, self.clock))
+        postgres = self.name == "postgres"
+        opened = PostgresStore.open(self.url, self.clock) if postgres else SqliteStore.open(self._path, self.clock)
+        self._opened.append(opened)
         return self._opened[-1]
 
     async def close(self) -> None:
@@ -54,7 +58,8 @@ async def engine(
     """An engine without data."""
     if request.param == "sqlite-asked":
         monkeypatch.setattr("interlock.store.watch._mapped", lambda _path: None)
-    engine = Engine(request.param, tmp_path, clock)
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    engine = Engine(request.param, tmp_path, clock, url)
     yield engine
     await engine.close()
 

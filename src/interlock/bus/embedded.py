@@ -19,10 +19,14 @@ SPACE = "position"
 
 
 class Announcing(Store, Protocol):
-    """A store that says what it has just made durable."""
+    """A store that says what it has just made durable, and what others have if it hears of it."""
 
     def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
         """Have `listener` called with the rows of each durable commit, in order."""
+        ...
+
+    def on_news(self, heard: Callable[[int], None]) -> None:
+        """Have `heard` called with the newest position when another process has written."""
         ...
 
 
@@ -62,6 +66,7 @@ class EmbeddedBus:
         """A bus that hears of the store's commits as they happen."""
         bus = cls(store)
         store.listen(bus.announce)
+        store.on_news(bus.look)
         return bus
 
     def announce(self, rows: Sequence[Row]) -> None:
@@ -79,6 +84,12 @@ class EmbeddedBus:
             del self._ring[next(iter(self._ring))]
         if rows:
             self._wake()
+
+    def look(self, _: int = 0) -> None:
+        """Another process has written: the store has rows that this one was not told of, and whoever waits looks."""
+        self._ring.clear()
+        self._head = -1
+        self._wake()
 
     async def receive(self, consumer: str, limit: int) -> Batch:
         """The rows after the consumer's acknowledged position, `limit` at most; waits until there is at least one.

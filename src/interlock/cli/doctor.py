@@ -29,7 +29,7 @@ def doctor(*, server: Annotated[Server, Parameter(name="*")] = HERE, db: str | N
     Parameters
     ----------
     db
-        Check this store, with or without a server on it: sqlite:FILE. Without it, a server is checked.
+        Check this store, with or without a server on it: sqlite:FILE or postgresql://… Without it, a server is checked.
     """
     found = asyncio.run(_of_store(db)) if db else _of_server(Connection(server, needs_key=False))
     failed = [f for f in found if not f.ok]
@@ -55,7 +55,7 @@ async def _of_store(db: str) -> list[Finding]:
 
     async with reading(db) as (world, store):
         return [
-            *await health.file_is_sound(store),
+            *await health.store_is_sound(store),
             *await health.behind(world, ROLES),
             await health.pairs_in_step(world),
             *await health.nothing_stuck(world),

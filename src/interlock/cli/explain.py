@@ -37,7 +37,7 @@ def explain(
     id
         The id, or a link or address that ends with it.
     db
-        Read this store instead of asking a server: sqlite:FILE.
+        Read this store instead of asking a server: sqlite:FILE or postgresql://…
     """
     found = _ID.findall(id)
     if not found:

@@ -22,7 +22,7 @@ class Flags:
     """The settings of a server as flags: the same names as the INTERLOCK_ variables."""
 
     db: str | None = None
-    "The store: sqlite:FILE, sqlite:///FILE/FROM/THE/ROOT, or memory: for one that is gone at the end."
+    "The store: sqlite:FILE, sqlite:///FILE/FROM/THE/ROOT, postgresql://user@host/database, or memory: (no file)."
     host: str | None = None
     "The address to listen on; loopback unless you say otherwise."
     port: int | None = None
@@ -71,6 +71,7 @@ def serve(
     from interlock.runtime.logs import configure
     from interlock.runtime.server import PortTaken, prepare_process, run
     from interlock.runtime.settings import WrongSetting, gather
+    from interlock.store.urls import shown
 
     try:
         settings = gather(asdict(flags), os.environ, config).settings
@@ -83,7 +84,7 @@ def serve(
     except PortTaken as taken:
         raise Failure("the server cannot listen", str(taken), "interlock serve --port 0", code=FAILED) from None
     except Unavailable as away:
-        next = f"interlock doctor --db {settings.db}"
+        next = f"interlock doctor --db {shown(settings.db)}"
         raise Failure("the store cannot be used", str(away), next, code=UNREACHABLE) from away
 
 

@@ -128,6 +128,10 @@ class RevMoved(Conflict):
     """The record moved between reading and writing; deciding again is the only right answer."""
 
 
+class Fenced(Conflict):
+    """Another process has taken over this work; what was begun here counts no more."""
+
+
 class IdempotencyRunning(Conflict):
     """A request with this Idempotency-Key is still being worked on."""
 

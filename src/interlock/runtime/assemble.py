@@ -27,7 +27,6 @@ from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.reactions import REACTIONS, Reaction
 from interlock.store.opening import open_store
-from interlock.store.sqlite import SqliteStore
 
 LOG_BATCH_MAX = 256
 LOG_CONSUMER = "event-log"
@@ -110,8 +109,7 @@ async def assemble(
     finally:
         with contextlib.suppress(Unavailable):
             await bus.close()
-        if isinstance(store, SqliteStore):
-            await store.close()
+        await store.close()
 
 
 def _counted(registry: Any) -> Callable[[Finding], None]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service import orgs
+from interlock.store.memory import MemoryStore
+from interlock.store.opening import OpenStore
 from interlock.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from interlock.store.postgres import PostgresStore
 
 LAG_MS_MAX = 5_000
 FREE_BYTES_MIN = 1 << 30
@@ -18,6 +23,8 @@ WAL_BYTES_MAX = 1 << 28
 FILES_MIN = 4_096
 STUCK_AFTER_MS = 10_000
 POSITIONS = "position"
+FREE_CONNECTIONS_MIN = 8
+TRANSACTION_S_MAX = 300
 
 
 class Finding(NamedTuple):
@@ -83,6 +90,54 @@ async def clock_goes_forward(world: World) -> Finding:
     ahead = max(0, newest[0].at - world.clock.now()) if newest else 0
     fix = "set the clock of this machine (timedatectl); offers end by it, nothing else does"
     return Finding("the clock is right", ahead <= 1_000, f"the log is {ahead} ms ahead", "1000 ms", fix)
+
+
+async def store_is_sound(store: OpenStore) -> list[Finding]:
+    """What the engine itself can say."""
+    if isinstance(store, SqliteStore):
+        return await file_is_sound(store)
+    if isinstance(store, MemoryStore):
+        return []
+    from interlock.store.postgres import PostgresStore  # its driver is there, or there would be no such store
+
+    return await server_is_sound(store) if isinstance(store, PostgresStore) else []
+
+
+async def server_is_sound(store: PostgresStore) -> list[Finding]:
+    """The PostgreSQL server: whether it takes writes and keeps them, and has room for connections."""
+    health = await store.check()
+    unsafe = ", ".join(health.unsafe)
+    free = health.connections_max - health.connections
+    return [
+        Finding(
+            "the store takes writes",
+            not health.read_only,
+            f"PostgreSQL {health.version}, {health.bytes >> 10} KiB, schema {health.schema}",
+            "a primary",
+            "name the primary in --db: this one is a standby, or set to read only",
+        ),
+        Finding(
+            "answers are durable",
+            not unsafe,
+            unsafe or "as PostgreSQL comes",
+            "nothing switched off",
+            "switch them on in postgresql.conf: without them a crash loses commits that were answered",
+        ),
+        Finding(
+            "connections are free",
+            free >= FREE_CONNECTIONS_MIN,
+            f"{free} of {health.connections_max}",
+            str(FREE_CONNECTIONS_MIN),
+            "raise max_connections, or put PgBouncer in front",
+        ),
+        Finding(
+            "no transaction stays open",
+            health.oldest_transaction_s <= TRANSACTION_S_MAX,
+            f"{health.oldest_transaction_s} s",
+            f"{TRANSACTION_S_MAX} s",
+            "something keeps a transaction open, so that nothing can be cleaned up: look into pg_stat_activity",
+        ),
+    ]
 
 
 async def file_is_sound(store: SqliteStore) -> list[Finding]:

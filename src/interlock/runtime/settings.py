@@ -16,12 +16,16 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from interlock.service.reactions import ROLES, Role
+from interlock.store.urls import shown
 
 PREFIX = "INTERLOCK_"
 OF_CLIENTS = frozenset({"url", "key", "key_file", "config"})
 """Names that the commands which talk to a server read by themselves."""
 SECRETS = frozenset({"bootstrap_key"})
 """Settings that are never shown, never a flag, and may stand in a file named by `…_FILE`."""
+
+ADDRESSES = frozenset({"db"})
+"""Settings that are URLs: shown without the password in them."""
 
 
 class WrongSetting(Exception):
@@ -38,7 +42,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, validate_default=True)
 
     db: str = Field(
-        default="sqlite:interlock.db", description="The store: `sqlite:FILE`, or `memory:`, gone at the end."
+        default="sqlite:interlock.db",
+        description="The store: `sqlite:FILE`, `postgresql://user@host/database`, or `memory:`, gone with us.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on. Loopback, unless you say otherwise.")
     port: int = Field(
@@ -95,6 +100,8 @@ class Gathered:
             value = getattr(self.settings, name)
             if name in SECRETS:
                 value = "(set)" if value else None
+            if name in ADDRESSES:
+                value = shown(str(value))
             out.append(
                 {
                     "name": name,

@@ -86,6 +86,10 @@ class GatedStore:
         """As the store does."""
         return await self._store.mark(space, org, key)
 
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """As the store does."""
+        return await self._store.lease(name, holder, for_ms)
+
     async def last_position(self) -> int:
         """As the store does."""
         return await self._store.last_position()

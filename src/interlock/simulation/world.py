@@ -292,6 +292,12 @@ class SimStore:
             "mark", lambda _: at_once(room.store.mark(space, org, key)), reads=room.places.bit("mark", key)
         )
 
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """As the store does."""
+        room = self._room
+        take = lambda _: at_once(room.store.lease(name, holder, for_ms))  # noqa: E731
+        return await Step(f"lease {name}", take, writes=room.places.bit("lease", name))
+
     async def last_position(self) -> int:
         """As the store does."""
         room = self._room

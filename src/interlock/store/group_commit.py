@@ -32,10 +32,10 @@ class _Waiting:
 
     __slots__ = ("answer", "outcome", "prepared")
 
-    def __init__(self, prepared: Prepared, answer: asyncio.Future[Row | None]) -> None:
+    def __init__(self, prepared: Prepared, answer: asyncio.Future[Any]) -> None:
         self.prepared = prepared
         self.answer = answer
-        self.outcome: Row | Exception | None = None
+        self.outcome: Row | int | Exception | None = None
 
 
 class GroupCommit:
@@ -80,8 +80,9 @@ class GroupCommit:
         """Decisions in line."""
         return len(self._room)
 
-    async def commit(self, prepared: Prepared, *, urgent: bool) -> Row | None:
-        """Stand in line; the answer comes after the COMMIT that holds it. Whoever is cancelled in line writes nothing.
+    async def commit(self, prepared: Prepared, *, urgent: bool) -> Any:
+        """Stand in line; the answer (a row, an epoch) comes after the COMMIT that holds it. Whoever is cancelled in
+        line writes nothing.
 
         Raises what the decision comes to, `Busy` if the line is full, `Unavailable` if the disk or another process
         does not let us write.
@@ -189,7 +190,7 @@ class GroupCommit:
                 continue
             waiting.outcome = row
             wrote = True
-            if row is not None:
+            if isinstance(row, Row):
                 position = row.position
         self._since_expiry += len(batch)
         if wrote and self._since_expiry >= EXPIRE_EVERY:

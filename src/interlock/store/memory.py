@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from interlock.domain import kinds
-from interlock.domain.errors import RevMoved
+from interlock.domain.errors import Fenced, RevMoved
 from interlock.domain.log import Row, RuleRun, decode_row, encode_entry, encode_record
 from interlock.domain.record import Address, Index, Record
 from interlock.ports import Clock, Commit, Mark, Query
@@ -33,11 +33,21 @@ class MemoryStore:
         self._records: dict[Address, tuple[Record, Index]] = {}
         self._claims: dict[str, Address] = {}
         self._marks: dict[MarkKey, Mark] = {}
+        self._leases: dict[str, tuple[str, int, int]] = {}
         self._log: list[Row] = []
         self._by_state: dict[tuple[str, str], dict[str, Group]] = {}
         self._by_parent: dict[tuple[str, str, str], Group] = {}
         self._due: dict[str, Group] = {}
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
+
+    async def ready(self) -> None:
+        """It is."""
+
+    async def close(self) -> None:
+        """Nothing is let go of: it lasts as long as its process refers to it."""
+
+    def on_news(self, heard: Callable[[int], None]) -> None:
+        """Nobody else writes here."""
 
     def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
         """Have `listener` called with the rows of each commit, in order, before its author gets the answer."""
@@ -79,6 +89,17 @@ class MemoryStore:
         for listener in self._listeners:
             listener((row,))
         return row
+
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """Take or keep a lease: its epoch, or `None` while somebody else holds it; see the port."""
+        now = self._clock.now()
+        owner, epoch, until = self._leases.get(name, ("", 0, 0))
+        live = epoch > 0 and until > now
+        if owner != holder if live else for_ms <= 0:
+            return None
+        epoch += not live
+        self._leases[name] = (holder, epoch, now + max(0, for_ms))
+        return epoch
 
     async def changes(
         self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
@@ -125,6 +146,10 @@ class MemoryStore:
 
     def _check(self, commit: Commit) -> tuple[list[Held], list[Held]]:
         """Raises what stands against the commit; the claims that it moves."""
+        fence = commit.fence
+        epoch = self._leases.get(fence.name, ("", 0, 0))[1] if fence is not None else 0
+        if fence is not None and epoch != fence.epoch:
+            raise Fenced(f"{fence.name} is at epoch {epoch}.", epoch=epoch)
         released, taken = moved_claims(commit.writes)
         revs: dict[Address, int] = {}
         for write in commit.writes:

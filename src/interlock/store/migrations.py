@@ -66,7 +66,7 @@ def migrate(
     connection.execute("BEGIN IMMEDIATE")
     try:
         applied = _applied(connection, now)
-        _check(applied, wanted, connection.filename)
+        check(applied, wanted, connection.filename)
         number = max(applied, default=0)
         for migration in wanted:
             if migration.number in applied:
@@ -97,7 +97,8 @@ def _applied(connection: apsw.Connection, now: int) -> dict[int, str]:
     return dict(connection.execute("SELECT number, checksum FROM schema_version"))
 
 
-def _check(applied: dict[int, str], wanted: Sequence[Migration], filename: str) -> None:
+def check(applied: dict[int, str], wanted: Sequence[Migration], filename: str) -> None:
+    """Raises `Unavailable` with what to do if the store is newer than this program or was migrated by other text."""
     newest = max((m.number for m in wanted), default=0)
     if max(applied, default=0) > newest:
         raise Unavailable(

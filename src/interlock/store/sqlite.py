@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, cast
 
@@ -17,15 +17,16 @@ import apsw
 import msgspec
 
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, RuleRun, decode_row, decode_run, decode_versions
+from interlock.domain.log import Row, RuleRun, decode_row
 from interlock.domain.record import Address, Record
 from interlock.ports import Clock, Commit, Mark, Query
 from interlock.store import statements
 from interlock.store.cache import UNKNOWN, RecordCache, Unknown
 from interlock.store.group_commit import GroupCommit
+from interlock.store.history import runs_of, version_in
 from interlock.store.migrations import migrate
 from interlock.store.recent import Recent
-from interlock.store.sqlite_apply import Prepared, prepare
+from interlock.store.sqlite_apply import NOTHING, Lease, Prepared, prepare
 from interlock.store.sqlite_queries import Questions
 from interlock.store.watch import Watch
 
@@ -101,6 +102,12 @@ class SqliteStore:
         """Open the file, making or migrating it. Raises `Unavailable` with what to do if that cannot be done."""
         return cls(os.fspath(path), clock, options or Options())
 
+    async def ready(self) -> None:
+        """It is: opening did it."""
+
+    def on_news(self, heard: Callable[[int], None]) -> None:
+        """A file tells nobody that another process has written; whoever follows the log looks for itself."""
+
     def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
         """Have `listener` called with the rows of each durable batch, in order, before their authors get the answer."""
         self._listeners.append(listener)
@@ -168,6 +175,12 @@ class SqliteStore:
         """All of it or nothing, durable when it answers; see the port."""
         return await self._group.commit(prepare(commit, self._cache.index), urgent=commit.urgent)
 
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """Take or keep a lease: its epoch, or `None` while somebody else holds it; see the port."""
+        now = self._clock.now()
+        asked = Lease(name, holder, now, now + for_ms)
+        return await self._group.commit(msgspec.structs.replace(NOTHING, lease=asked), urgent=True)
+
     async def changes(
         self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
     ) -> list[Row]:
@@ -191,7 +204,7 @@ class SqliteStore:
         at, position = before
         bindings = {"org": org, "since": since, "at": at, "position": position, "limit": limit}
         with _READS:
-            return await self._in_scan_thread(lambda c: _runs(c.execute(self._sql["rule_runs"], bindings)))
+            return await self._in_scan_thread(lambda c: runs_of(c.execute(self._sql["rule_runs"], bindings)))
 
     async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
         """Records as they were at these revs; see the port."""
@@ -318,24 +331,9 @@ class SqliteStore:
             return  # the next COMMIT that fills the log to its limit tries again
 
 
-def _runs(found: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
-    out: list[RuleRun] = []
-    earlier: list[tuple[int, bytes]] = []
-    for run, position, body in found:
-        earlier.append((position, body))
-        if position == run:
-            out.append(decode_run(run, body, earlier))
-            earlier = []
-    return out
-
-
 def _version(connection: apsw.Connection, sql: str, address: Address, rev: int) -> Record | None:
-    type, org, id = address
-    for position, body in connection.execute(sql, {"org": org, "id": id}):
-        for version in decode_versions(position, body):
-            if (version.type, version.id, version.rev) == (type, id, rev):
-                return version.record()
-    return None
+    rows = connection.execute(sql, {"org": address.org, "id": address.id})
+    return version_in(rows, address, rev)
 
 
 class _Reads:

@@ -10,10 +10,10 @@ import msgspec
 
 from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Write
-from interlock.domain.errors import Conflict, KeyTaken, RevMoved
+from interlock.domain.errors import Conflict, Fenced, KeyTaken, RevMoved
 from interlock.domain.log import Entry, Row, encode_entry, encode_record
 from interlock.domain.record import Address, Index, Record
-from interlock.ports import Commit, Mark
+from interlock.ports import Commit, Fence, Mark
 from interlock.store.claims import Held, moved_claims, taken_by
 
 Body = bytes | msgspec.Raw
@@ -32,6 +32,15 @@ class Move(msgspec.Struct, frozen=True):
     body: Body
 
 
+class Lease(msgspec.Struct, frozen=True):
+    """A lease that is asked for: until when (ms); `until` = `now` gives it back."""
+
+    name: str
+    holder: str
+    now: int
+    until: int
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """A commit with everything encoded, so that the batch runs statements and nothing else.
 
@@ -45,6 +54,11 @@ class Prepared(msgspec.Struct, frozen=True):
     entry: Entry | None
     body: bytes
     single: bool = False
+    fence: Fence | None = None
+    lease: Lease | None = None
+
+
+NOTHING = Prepared((), [], [], (), None, b"")
 
 
 def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
@@ -56,13 +70,13 @@ def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
     if entry is None:
         if commit.writes:
             raise ValueError("a commit with writes needs an entry for the log")
-        return Prepared((), [], [], commit.marks, None, b"")
+        return msgspec.structs.replace(NOTHING, marks=commit.marks, fence=commit.fence)
     released, taken = moved_claims(commit.writes)
     changes = entry.changes
     aligned = len(changes) == len(commit.writes)
     moves = tuple(_move(write, changes[n] if aligned else None, index_of) for n, write in enumerate(commit.writes))
     single = len(moves) <= 1 and not taken and not commit.marks and 0 <= entry.at < 1 << 63
-    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry), single)
+    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry), single, commit.fence)
 
 
 def _move(write: Write, change: ChangeSet | None, index_of: Callable[[Record], Index]) -> Move:
@@ -92,11 +106,17 @@ class Applier:
         """The newest position that this transaction sees."""
         return self._execute(self._sql["last_position"]).fetchall()[0][0]
 
-    def apply(self, prepared: Prepared, position: int, now: int) -> Row | None:
+    def apply(self, prepared: Prepared, position: int, now: int) -> Row | int | None:
         """Write one decision at `position`, in a savepoint of its own; raises its refusal and leaves nothing of it.
+
+        Answers with its row, or a lease's epoch.
 
         Values that SQLite cannot take (`ValueError`, `TypeError`, `OverflowError`) are refused in the same way.
         """
+        if prepared.lease is not None:
+            return self._lease(prepared.lease)
+        if prepared.fence is not None:
+            self._check(prepared.fence)
         if prepared.single:
             return self._write(prepared, position, now)
         self._execute("SAVEPOINT decision")
@@ -122,6 +142,18 @@ class Applier:
         direction = "rule" if entry.why.direction == "rule" else ""
         self._execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body, direction))
         return entry.at_position(position)
+
+    def _lease(self, lease: Lease) -> int | None:
+        taken = lease.until > lease.now
+        bindings = {"name": lease.name, "holder": lease.holder, "now": lease.now, "until": lease.until}
+        found = self._execute(self._sql["take_lease" if taken else "give_back_lease"], bindings).fetchall()
+        return found[0][0] if found else None
+
+    def _check(self, fence: Fence) -> None:
+        found = self._execute(self._sql["epoch"], (fence.name,)).fetchall()
+        epoch = found[0][0] if found else 0
+        if epoch != fence.epoch:
+            raise Fenced(f"{fence.name} is at epoch {epoch}.", epoch=epoch)
 
     def _move(self, move: Move) -> None:
         type, org, id = move.address

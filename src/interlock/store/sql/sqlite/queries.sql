@@ -37,6 +37,20 @@ DELETE FROM mark WHERE space = ? AND org = ? AND key = ?
 -- name: expire_marks
 DELETE FROM mark WHERE rowid IN (SELECT rowid FROM mark WHERE until IS NOT NULL AND until <= ? LIMIT ?)
 
+-- name: epoch
+SELECT epoch FROM lease WHERE name = ?
+
+-- name: take_lease
+-- Changes nothing, and so answers nothing, while somebody else holds it.
+INSERT INTO lease (name, holder, epoch, until) VALUES (:name, :holder, 1, :until)
+ON CONFLICT (name) DO UPDATE
+    SET epoch = epoch + (lease.until <= :now), holder = excluded.holder, until = excluded.until
+    WHERE lease.holder = excluded.holder OR lease.until <= :now
+RETURNING epoch
+
+-- name: give_back_lease
+UPDATE lease SET until = :now WHERE name = :name AND holder = :holder AND until > :now RETURNING epoch
+
 -- name: append_log
 INSERT INTO log (position, org, partition, at, body, direction) VALUES (?, ?, ?, ?, ?, ?)
 

@@ -1,0 +1,29 @@
+"""What was, out of rows of the log as an engine hands them over: runs of the queue rules, records at earlier revs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from interlock.domain.log import RuleRun, decode_run, decode_versions
+from interlock.domain.record import Address, Record
+
+
+def runs_of(found: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
+    """Runs of the rules from rows (position of the run, position, body), where each run's own row is its last."""
+    out: list[RuleRun] = []
+    earlier: list[tuple[int, bytes]] = []
+    for run, position, body in found:
+        earlier.append((position, body))
+        if position == run:
+            out.append(decode_run(run, body, earlier))
+            earlier = []
+    return out
+
+
+def version_in(rows: Iterable[tuple[int, bytes]], address: Address, rev: int) -> Record | None:
+    """The record as it was at `rev`, from the rows (position, body) of its partition."""
+    for position, body in rows:
+        for version in decode_versions(position, body):
+            if (version.type, version.id, version.rev) == (address.type, address.id, rev):
+                return version.record()
+    return None

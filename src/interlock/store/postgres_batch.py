@@ -1,0 +1,214 @@
+"""One decision as rows for PostgreSQL, and many as one batch: every row of a kind in one table of arrays.
+
+A batch is checked and written by set-based statements, so no two decisions of it may touch the same record, name or
+mark; `Prepared.touches` says what one touches. What happens several times to one thing within one is folded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from interlock.domain.errors import Conflict, Fenced, KeyTaken, RevMoved
+from interlock.domain.log import Entry, Row, encode_entry, encode_record
+from interlock.domain.record import Address, Record
+from interlock.ports import Commit, Mark
+from interlock.store.claims import Held, moved_claims, taken_by
+
+SORT_MAX = 500
+"""Characters of `sort` that are kept: a page of an index holds no more than some 2,700 bytes."""
+NAME_MAX = 500
+"""Bytes of a unique name or of a mark's key that are kept as they are; a longer one is told by its digest."""
+INT_MAX = (1 << 63) - 1
+
+FENCE, REV, NAME, MARK = range(4)
+_WIDTHS = {"fences": 3, "records": 15, "claims": 6, "marks": 7, "log": 6}
+_Line = tuple[Any, ...]
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A commit with everything encoded. `dead`: what it is refused for in any case."""
+
+    fences: tuple[_Line, ...]
+    records: tuple[_Line, ...]
+    claims: tuple[_Line, ...]
+    marks: tuple[_Line, ...]
+    log: _Line | None
+    afters: tuple[Record, ...]
+    touches: frozenset[Any]
+    entry: Entry | None
+    dead: Conflict | None = None
+
+
+def prepare(commit: Commit, now: int) -> Prepared:
+    """Encode a commit; `now` in ms, for marks that replace each other within it.
+
+    Raises `ValueError` for writes without an entry and for numbers that no column holds, `KeyTaken` if the commit takes
+    one name twice.
+    """
+    entry = commit.entry
+    if entry is None and commit.writes:
+        raise ValueError("a commit with writes needs an entry for the log")
+    released, taken = moved_claims(commit.writes)
+    records, afters, broken = _records(commit)
+    marks, doubled = _marks(commit.marks, now)
+    claims = (*(_claim(held, taken=False) for held in released), *(_claim(held, taken=True) for held in taken))
+    log = None
+    if entry is not None:
+        direction = "rule" if entry.why.direction == "rule" else ""
+        log = (plain(entry.org), plain(entry.partition), _number(entry.at), encode_entry(entry), direction)
+    fences = ((short(commit.fence.name), commit.fence.epoch),) if commit.fence is not None else ()
+    touches = frozenset((*(r[:3] for r in records), *(c[0] for c in claims), *(m[:3] for m in marks)))
+    return Prepared(fences, records, claims, marks, log, afters, touches, entry, broken or doubled)
+
+
+def _records(commit: Commit) -> tuple[tuple[_Line, ...], tuple[Record, ...], RevMoved | None]:
+    """One line for each record: the rev that is expected, and its last version. Also what breaks the chain, if any."""
+    changes = commit.entry.changes if commit.entry is not None else ()
+    aligned = len(changes) == len(commit.writes)
+    chains: dict[Address, tuple[int, Record, bytes | msgspec.Raw]] = {}
+    for n, write in enumerate(commit.writes):
+        address, before = write.after.address, write.before.rev if write.before is not None else 0
+        chain = chains.get(address)
+        if chain is not None and chain[1].rev != before:
+            return _lines(chains), (), RevMoved(f"{address.type} {address.id} is at rev {chain[1].rev}.",
+                                                rev=chain[1].rev)  # fmt: skip
+        body: bytes | msgspec.Raw = b""
+        if aligned and changes[n].id == address.id and changes[n].rev == write.after.rev:
+            body = changes[n].snapshot
+        chains[address] = (chain[0] if chain is not None else before, write.after, body or encode_record(write.after))
+    return _lines(chains), tuple(after for _, after, _ in chains.values()), None
+
+
+def _lines(chains: dict[Address, tuple[int, Record, bytes | msgspec.Raw]]) -> tuple[_Line, ...]:
+    out: list[_Line] = []
+    for address, (before, after, body) in chains.items():
+        index = after.index()
+        out.append((
+            plain(address.type), plain(address.org), plain(address.id), before, after.rev, _number(after.updated_at),
+            plain(index.state), plain(index.parent), plain(index.queue), plain(index.owner),
+            plain(index.sort[:SORT_MAX]), None if index.due_at is None else _number(index.due_at), index.mark,
+            bytes(body),
+        ))  # fmt: skip
+    return tuple(out)
+
+
+def _claim(held: Held, *, taken: bool) -> _Line:
+    name, holder = held
+    return (short(name), taken, plain(holder.type), plain(holder.org), plain(holder.id))
+
+
+def _marks(marks: Sequence[Mark], now: int) -> tuple[tuple[_Line, ...], KeyTaken | None]:
+    """One line for each key: what it comes to, and whether the first move of it asks for a free one."""
+    lines: dict[tuple[str, str, str], tuple[Mark, bool]] = {}
+    for mark in marks:
+        key = (mark.space, mark.org, mark.key)
+        held = lines.get(key)
+        once = mark.once and mark.value is not None
+        if once and held is not None and held[0].value is not None and _lives(held[0], now):
+            return _mark_lines(lines), taken_by("/".join(key))
+        lines[key] = (mark, once if held is None else held[1])
+    return _mark_lines(lines), None
+
+
+def _mark_lines(lines: dict[tuple[str, str, str], tuple[Mark, bool]]) -> tuple[_Line, ...]:
+    return tuple(
+        (plain(space), plain(org), short(key), mark.value, None if mark.until is None else _number(mark.until), once)
+        for (space, org, key), (mark, once) in lines.items()
+    )
+
+
+def _lives(mark: Mark, now: int) -> bool:
+    return mark.until is None or now < mark.until
+
+
+class Batch:
+    """Decisions that are handed in together, as the arguments of `commit_batch`, and what their answer means."""
+
+    def __init__(self, decisions: Sequence[Prepared]) -> None:
+        self.decisions = decisions
+        self._claims: list[str] = []
+        self._marks: list[str] = []
+        self._fences: list[str] = []
+
+    def arguments(self) -> list[Any]:
+        """Everything after the batch's own name, number and time."""
+        fences: list[_Line] = []
+        records: list[_Line] = []
+        claims: list[_Line] = []
+        marks: list[_Line] = []
+        log: list[_Line] = []
+        dead: list[int] = []
+        for d, decision in enumerate(self.decisions):
+            fences += ((d, *line) for line in decision.fences)
+            records += ((d, *line) for line in decision.records)
+            claims += ((d, *line) for line in decision.claims)
+            marks += ((d, *line) for line in decision.marks)
+            if decision.log is not None:
+                log.append((d, *decision.log))
+            if decision.dead is not None:
+                dead.append(d)
+        self._fences = [line[1] for line in fences]
+        self._claims = [line[1] for line in claims]
+        self._marks = ["/".join(line[1:4]) for line in marks]
+        self._records = [line[1:4] for line in records]
+        tables = {"fences": fences, "records": records, "claims": claims, "marks": marks, "log": log}
+        return [column for name, lines in tables.items() for column in _columns(lines, _WIDTHS[name])] + [dead]
+
+    def outcomes(self, base: int, refused: Iterable[Sequence[int]]) -> list[Row | Conflict | None]:
+        """What each decision came to: its row, its refusal, or nothing for marks alone."""
+        causes = {d: (cause, n, found) for d, cause, n, found in refused}
+        out: list[Row | Conflict | None] = []
+        position = base
+        for d, decision in enumerate(self.decisions):
+            if d in causes:
+                out.append(self._refusal(*causes[d]))
+            elif decision.dead is not None:
+                out.append(decision.dead)
+            elif decision.entry is None:
+                out.append(None)
+            else:
+                position += 1
+                out.append(decision.entry.at_position(position))
+        return out
+
+    def _refusal(self, cause: int, n: int, found: int) -> Conflict:
+        if cause == FENCE:
+            return Fenced(f"{natural(self._fences[n - 1])} is at epoch {found}.", epoch=found)
+        if cause == REV:
+            type, _, id = self._records[n - 1]
+            return RevMoved(f"{natural(type)} {natural(id)} is at rev {found}.", rev=found)
+        return taken_by(natural((self._claims if cause == NAME else self._marks)[n - 1]))
+
+
+def _columns(lines: Sequence[_Line], width: int) -> list[Sequence[Any]]:
+    return list(zip(*lines, strict=True)) if lines else [()] * width
+
+
+def plain(text: str) -> str:
+    """A text as PostgreSQL takes it: NUL cannot stand in its texts. Reversible, and the order stays."""
+    if "\0" in text or "\x01" in text:
+        return text.replace("\x01", "\x01\x02").replace("\0", "\x01\x01")
+    return text
+
+
+def natural(text: str) -> str:
+    """The text again that `plain` was given."""
+    return text.replace("\x01\x01", "\0").replace("\x01\x02", "\x01") if "\x01" in text else text
+
+
+def short(name: str) -> str:
+    """A name that an index can hold: a long one keeps its beginning, and its digest tells it from others."""
+    name = plain(name)
+    if len(name) <= NAME_MAX // 4 or len(name.encode()) <= NAME_MAX:
+        return name
+    return f"{name[: NAME_MAX // 4]}\x01\x03{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _number(value: int) -> int:
+    if not -INT_MAX <= value <= INT_MAX:
+        raise OverflowError(f"{value} is no number that the store can hold")
+    return value

@@ -1,0 +1,64 @@
+"""The named queries on PostgreSQL: which statement answers which, and the two questions that some need before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock.ports import Query
+from interlock.store.postgres_batch import plain, short
+from interlock.store.postgres_lines import Lines, Statement
+
+_WAITING = ("queued", "routed")
+
+
+class Questions:
+    """Answers named queries with rows (type, org, id, rev, body) that are still encoded."""
+
+    def __init__(self, lines: Lines, statements: dict[str, Statement]) -> None:
+        self._lines = lines
+        self._statements = statements
+
+    async def ask(self, q: Query) -> list[Any]:
+        """The rows that answer `q`, in its order."""
+        values = _values(q)
+        return await self._rows(await self._variant(q, values), values)
+
+    async def _rows(self, name: str, values: dict[str, Any]) -> list[Any]:
+        statement = self._statements[name]
+        return await self._lines.fetch(statement.sql, *statement.arguments(values))
+
+    async def _variant(self, q: Query, values: dict[str, Any]) -> str:
+        down = "_descending" if q.descending else ""
+        if q.name == "listing":
+            return await self._listing(q, values) + down
+        if q.name == "children":
+            return f"children{'_by_id' if q.by_id else ''}{down}"
+        if q.name == "live_sessions" and q.owner:
+            return "live_sessions_of_owner"
+        return q.name
+
+    async def _listing(self, q: Query, values: dict[str, Any]) -> str:
+        if q.by_id and not q.states:
+            return "listing_by_id"
+        values["states"] = [plain(s) for s in dict.fromkeys(q.states)]
+        if not q.states:
+            values["states"] = [row[0] for row in await self._rows("states", values)]
+        if q.by_id and (await self._rows("is_sorted", values))[0][0]:
+            return "listing_of_states_by_id"
+        return "listing_of_states"
+
+
+def _values(q: Query) -> dict[str, Any]:
+    return {
+        "org": plain(q.org),
+        "type": plain(q.type),
+        "parent": plain(q.parent),
+        "queue": plain(q.queue),
+        "owner": plain(q.owner),
+        "claim": short(q.claim),
+        "states": [plain(s) for s in q.states or _WAITING],
+        "before": q.before,
+        "offset": q.offset,
+        "limit": q.limit,
+        "until": q.offset + q.limit,
+    }
