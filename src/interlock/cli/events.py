@@ -36,7 +36,7 @@ def events(
         End after so many events; 0: no limit.
     """
     connection = Connection(server)
-    found = _followed(connection, topic, after) if follow else _pages(connection, topic, after)
+    found = followed(connection, topic, after) if follow else _pages(connection, topic, after)
     taken: list[str] = []
     for n, text in enumerate(found, 1):
         if json and not follow:
@@ -62,7 +62,8 @@ def _pages(connection: Connection, topic: str | None, after: int) -> Iterator[st
         path, parameters = (page.get("links") or {}).get("next") if isinstance(page, dict) else None, {}
 
 
-def _followed(connection: Connection, topic: str | None, after: int) -> Iterator[str]:
+def followed(connection: Connection, topic: str | None, after: int) -> Iterator[str]:
+    """Events as they are written, as text, until Ctrl-C. A stream that breaks off is taken up again where it was."""
     position = after
     while True:
         try:

@@ -60,7 +60,7 @@ def investigate(
     redacted
         Keep the redacted inputs in this folder, to share them. Implies --redact.
     follow
-        Go on as the file grows: each finding once, within a second of the write that makes it. Ctrl-C ends it.
+        Go on as files grow, or a running server (http://…) writes: each finding once, within a second of its write.
     memory
         What the rows of a big log may take before they go to files: 64M, 128M, 1G.
     engine
@@ -367,27 +367,51 @@ def _bar(total: int) -> Any:
 
 
 def _followed(paths: tuple[str, ...], *, as_json: bool) -> int:
-    """Findings of growing files, one line each, until Ctrl-C; 3 if any was of weight."""
-    import time
-
+    """Findings as they come to light, one line each, until Ctrl-C; 3 if any was of weight."""
     from interlock.investigation.explain import explain
-    from interlock.investigation.follow import Follower, Watch
 
     if "-" in paths:
         raise Failure("standard input cannot be followed", "a pipe is read once", "--follow FILE", code=USAGE)
-    watch = Watch()
-    followers = [Follower(path, watch, input=n) for n, path in enumerate(paths)]
+    servers = [p for p in paths if p.startswith(("http://", "https://"))]
+    if servers and len(paths) > 1:
+        raise Failure("a server is followed alone", next=f"interlock investigate --follow {servers[0]}", code=USAGE)
     found = False
     output.hint(f"following {', '.join(paths)}; Ctrl-C ends it")
     try:
-        while True:
-            for follower in followers:
-                for f in follower.run_once():
-                    found = found or f.severity != "low"
-                    output.line(_line(f, list(paths), explain, as_json=as_json))
-            time.sleep(LOOK_EVERY_S)
+        for f in _of_server(servers[0]) if servers else _of_files(paths):
+            found = found or f.severity != "low"
+            output.line(_line(f, list(paths), explain, as_json=as_json))
     except KeyboardInterrupt:
-        return FOUND if found else DONE
+        pass
+    return FOUND if found else DONE
+
+
+def _of_files(paths: tuple[str, ...]) -> Iterator[Finding]:
+    import time
+
+    from interlock.investigation.follow import Follower, Watch
+
+    watch = Watch()
+    followers = [Follower(path, watch, input=n) for n, path in enumerate(paths)]
+    while True:
+        for follower in followers:
+            yield from follower.run_once()
+        time.sleep(LOOK_EVERY_S)
+
+
+def _of_server(url: str) -> Iterator[Finding]:
+    """From now on, by the server's own events."""
+    from interlock.cli.connection import Connection, Server
+    from interlock.cli.events import followed
+    from interlock.investigation.follow import Watch, entries_of
+    from interlock.investigation.readers.source import Line
+
+    connection = Connection(Server(url=url))
+    here = int(connection.get("/v1/changes").json()["meta"]["position"])
+    watch = Watch()
+    for number, text in enumerate(followed(connection, None, here), 1):
+        entries, _ = entries_of([Line(number, 0, text.encode())])
+        yield from watch.take(entries)
 
 
 def _line(f: Finding, names: list[str], explain: Callable[[Finding], str], *, as_json: bool) -> str:

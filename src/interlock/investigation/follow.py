@@ -26,6 +26,7 @@ GROUPS_MAX = 20_000
 ENTRIES_MAX = 500
 READ_BYTES = 4 << 20
 HEAD_BYTES = 1 << 10
+REFUSED_MAX = 100
 
 
 class _Group(msgspec.Struct):
@@ -129,8 +130,18 @@ class Follower:
         self._head = head
 
     def _entries(self, lines: Iterable[Line]) -> Iterable[Entry]:
-        for found in jsonlines.items_of(iter(lines), self._input):
-            if isinstance(found, Refused):
-                self.refused = [*self.refused[-99:], found]
-            else:
-                yield from Envelopes().entries(found) or ()
+        entries, refused = entries_of(lines, self._input)
+        self.refused = [*self.refused, *refused][-REFUSED_MAX:]
+        return entries
+
+
+def entries_of(lines: Iterable[Line], input: int = 0) -> tuple[list[Entry], list[Refused]]:
+    """What some lines of JSON come to, and those that cannot be read."""
+    entries: list[Entry] = []
+    refused: list[Refused] = []
+    for found in jsonlines.items_of(iter(lines), input):
+        if isinstance(found, Refused):
+            refused.append(found)
+        else:
+            entries += Envelopes().entries(found) or ()
+    return entries, refused
