@@ -1,6 +1,6 @@
-"""Any sequence of commits and questions gets the same answers from SQLite as from memory, its model.
+"""Any sequence of commits and questions gets the same answers from an engine as from memory, its model.
 
-Two handles on one file take turns, as two processes would: neither may believe what the other has made untrue.
+Two handles on the same data take turns, as two processes would: neither may believe what the other has made untrue.
 """
 
 from __future__ import annotations
@@ -13,16 +13,28 @@ from typing import Any, TypeVar, cast, get_args
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.conformance.builders import A, B, Hands, commit_of, conversation, item, next_of, queue_pass, session, user
 from tests.conformance.test_queries import coupled
+from tests.postgres import Databases
 
 from interlock.domain.assignment import Coupled
 from interlock.domain.decision import Write, birth
 from interlock.domain.errors import Problem
 from interlock.domain.record import Record
 from interlock.ports import Commit, Mark, Query, QueryName, Store
+from interlock.store import postgres
 from interlock.store.memory import MemoryStore
+from interlock.store.postgres import PostgresStore
 from interlock.store.sqlite import Options, SqliteStore
 
 T = TypeVar("T")
@@ -87,7 +99,7 @@ QUERIES = st.builds(
 )  # fmt: skip
 
 
-class SqliteAgainstMemory(RuleBasedStateMachine):
+class AgainstMemory(RuleBasedStateMachine):
     """Every rule does the same to both and compares what came of it."""
 
     versions = Bundle("versions")
@@ -95,27 +107,21 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
         self.clock = Hands()
         self.model = MemoryStore(self.clock, checked=True)
         self.stores = [self.opened(), self.opened()]
         self.turn = 0
 
-    def opened(self) -> SqliteStore:
-        """A handle on the file under test, with a cache that soon overflows."""
-        options = Options(synchronous="OFF", records_max=4)
-
-        async def opening() -> SqliteStore:
-            return SqliteStore.open(Path(self.folder.name) / "s.db", self.clock, options)
-
-        return self.run(opening())
+    def opened(self) -> Any:
+        """A handle on the data under test, with a cache that soon overflows."""
+        raise NotImplementedError
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end."""
         return self.runner.run(work)
 
     def both(self, work: Callable[[Any], Any]) -> Any:
-        """What `work` comes to on both, a value or the kind of refusal; SQLite through the handle whose turn it is."""
+        """What `work` comes to on both, a value or the kind of refusal; the engine through one handle."""
 
         async def tried(store: Store) -> Any:
             try:
@@ -205,15 +211,67 @@ class SqliteAgainstMemory(RuleBasedStateMachine):
         for key in "123":
             self.both(lambda s, key=key: s.mark("s", A, key))
 
+    @rule(holder=st.sampled_from(["one", "two"]), for_ms=st.sampled_from([0, 3, 50]))
+    def lease(self, holder: str, for_ms: int) -> None:
+        """Taken, kept, given back."""
+        self.both(lambda s: s.lease("role", holder, for_ms))
+
     def teardown(self) -> None:
         """Close what was opened."""
         for store in self.stores:
             self.run(store.close())
         self.runner.close()
+
+
+class SqliteAgainstMemory(AgainstMemory):
+    """SQLite on a file."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        super().__init__()
+
+    def opened(self) -> SqliteStore:
+        """A handle on the file."""
+        options = Options(synchronous="OFF", records_max=4)
+
+        async def opening() -> SqliteStore:
+            return SqliteStore.open(Path(self.folder.name) / "s.db", self.clock, options)
+
+        return self.run(opening())
+
+    def teardown(self) -> None:
+        """And the file goes."""
+        super().teardown()
         self.folder.cleanup()
+
+
+class PostgresAgainstMemory(AgainstMemory):
+    """PostgreSQL, a database for each example."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__()
+
+    def opened(self) -> PostgresStore:
+        """A handle on the database."""
+
+        async def opening() -> PostgresStore:
+            return PostgresStore.open(self.url, self.clock, postgres.Options(records_max=4, readers=1))
+
+        return self.run(opening())
 
 
 TestSqliteAgainstMemory = SqliteAgainstMemory.TestCase
 TestSqliteAgainstMemory.settings = settings(
     max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+def test_postgres_against_memory(databases: Databases) -> None:
+    """Fewer examples: each has a database made for it."""
+    run_state_machine_as_test(
+        lambda: PostgresAgainstMemory(databases.new()),
+        settings=settings(
+            max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )

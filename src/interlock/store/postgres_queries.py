@@ -8,6 +8,8 @@ from interlock.ports import Query
 from interlock.store.postgres_batch import plain, short
 from interlock.store.postgres_lines import Lines, Statement
 
+_ALWAYS = 2**62
+_EITHER_WAY = ("waiting", "left_passes", "updated", "of_owner")
 _WAITING = ("queued", "routed")
 
 
@@ -33,6 +35,8 @@ class Questions:
             return await self._listing(q, values) + down
         if q.name == "children":
             return f"children{'_by_id' if q.by_id else ''}{down}"
+        if q.name in _EITHER_WAY:
+            return q.name + down
         if q.name == "live_sessions" and q.owner:
             return "live_sessions_of_owner"
         return q.name
@@ -60,5 +64,8 @@ def _values(q: Query) -> dict[str, Any]:
         "before": q.before,
         "offset": q.offset,
         "limit": q.limit,
-        "until": q.offset + q.limit,
+        "heads": q.offset + q.limit,
+        "every": not q.states,
+        "since": q.since,
+        "until": q.before or _ALWAYS,
     }

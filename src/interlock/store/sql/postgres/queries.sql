@@ -112,7 +112,7 @@ SELECT r.type, r.org, r.id, r.rev, r.body
 FROM unnest(:states::text[]) AS s (state)
 CROSS JOIN LATERAL (
     SELECT type, org, id, rev, body, sort FROM record
-    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort, id LIMIT :until
+    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort, id LIMIT :heads
 ) AS r
 ORDER BY r.sort, r.id LIMIT :limit OFFSET :offset
 
@@ -121,7 +121,7 @@ SELECT r.type, r.org, r.id, r.rev, r.body
 FROM unnest(:states::text[]) AS s (state)
 CROSS JOIN LATERAL (
     SELECT type, org, id, rev, body, sort FROM record
-    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort DESC, id DESC LIMIT :until
+    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort DESC, id DESC LIMIT :heads
 ) AS r
 ORDER BY r.sort DESC, r.id DESC LIMIT :limit OFFSET :offset
 
@@ -135,25 +135,69 @@ WHERE type = :type AND org = :org AND state = ANY (:states::text[]) ORDER BY id 
 
 -- name: children
 SELECT type, org, id, rev, body FROM record
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY sort, id LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY sort, id LIMIT :limit OFFSET :offset
 
 -- name: children_descending
 SELECT type, org, id, rev, body FROM record
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type AND (:every::boolean OR state = ANY (:states::text[]))
 ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
 
 -- name: children_by_id
 SELECT type, org, id, rev, body FROM record
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY id LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY id LIMIT :limit OFFSET :offset
 
 -- name: children_by_id_descending
 SELECT type, org, id, rev, body FROM record
-WHERE org = :org AND parent = :parent AND parent != '' AND type = :type ORDER BY id DESC LIMIT :limit OFFSET :offset
+WHERE org = :org AND parent = :parent AND parent != '' AND type = :type AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY id DESC LIMIT :limit OFFSET :offset
 
 -- name: waiting
 SELECT type, org, id, rev, body FROM record
 WHERE type = 'work_item' AND org = :org AND queue = :queue AND queue != '' AND state = ANY (:states::text[])
 ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: waiting_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type = 'work_item' AND org = :org AND queue = :queue AND queue != '' AND state = ANY (:states::text[])
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: left_passes
+SELECT type, org, id, rev, body FROM record
+WHERE type = 'work_item_revision' AND state = 'left' AND queue != '' AND org = :org AND queue = :queue
+    AND sort >= lpad(:since::bigint::text, 15, '0')
+ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: left_passes_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type = 'work_item_revision' AND state = 'left' AND queue != '' AND org = :org AND queue = :queue
+    AND sort >= lpad(:since::bigint::text, 15, '0')
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: updated
+SELECT type, org, id, rev, body FROM record
+WHERE type IN ('conversation', 'customer', 'message', 'note') AND type = :type AND org = :org
+    AND updated_at >= :since AND updated_at < :until
+ORDER BY updated_at, id LIMIT :limit OFFSET :offset
+
+-- name: updated_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type IN ('conversation', 'customer', 'message', 'note') AND type = :type AND org = :org
+    AND updated_at >= :since AND updated_at < :until
+ORDER BY updated_at DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: of_owner
+SELECT type, org, id, rev, body FROM record
+WHERE type IN ('work_session', 'reservation') AND owner != '' AND org = :org AND owner = :owner AND type = :type
+    AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: of_owner_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type IN ('work_session', 'reservation') AND owner != '' AND org = :org AND owner = :owner AND type = :type
+    AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
 
 -- name: open_of_owner
 SELECT type, org, id, rev, body FROM record
