@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from tests.conformance.builders import Hands, commit_of, conversation, next_of
 
@@ -15,7 +16,7 @@ from interlock.store.sqlite import Options, SqliteStore
 CLIENTS = 8
 
 
-async def client(store: SqliteStore, name: str) -> None:
+async def client(store: Any, name: str) -> None:
     """One record that moves on and on."""
     write = birth(conversation(name, name="x" * 500))
     while True:
@@ -28,7 +29,13 @@ async def client(store: SqliteStore, name: str) -> None:
 
 async def main(path: str, names: str) -> None:
     """Until killed."""
-    store = SqliteStore.open(path, Hands(), Options(checkpoint_pages=100))
+    store: Any
+    if path.startswith("postgresql:"):
+        from interlock.store.postgres import PostgresStore
+
+        store = PostgresStore.open(path, Hands())
+    else:
+        store = SqliteStore.open(path, Hands(), Options(checkpoint_pages=100))
     await asyncio.gather(*(client(store, f"{names}{n}") for n in range(CLIENTS)))
 
 
