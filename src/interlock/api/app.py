@@ -20,6 +20,8 @@ from interlock.api import (
     events,
     explain,
     health,
+    incidents,
+    investigations,
     messages,
     openapi,
     org_settings,
@@ -71,6 +73,8 @@ NOUNS = (
     overview,
     api_keys,
     sign_ins,
+    investigations,
+    incidents,
     health,
 )
 

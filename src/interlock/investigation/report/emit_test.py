@@ -57,14 +57,20 @@ def history_of(f: Finding) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, findings: Sequence[Finding]) -> tuple[Path, Path]:
-    """Test file and history file in `folder`, which is made. Raises `NothingToReplay`, `OSError`."""
+def texts(findings: Sequence[Finding]) -> tuple[str, str, str]:
+    """Mark of the finding, text of the test file, text of the history file. Raises `NothingToReplay`."""
     finding = chosen(findings)
     mark = fingerprint(finding)[:8]
+    packed = msgspec.json.format(msgspec.json.encode(history_of(finding)), indent=2)
+    template = files("interlock.investigation.report").joinpath("emitted_test.template").read_text("utf-8")
+    return mark, template.replace("@HISTORY@", f"incident_{mark}.history.json"), packed.decode() + "\n"
+
+
+def write(folder: Path, findings: Sequence[Finding]) -> tuple[Path, Path]:
+    """Test file and history file in `folder`, which is made. Raises `NothingToReplay`, `OSError`."""
+    mark, test_text, history_text = texts(findings)
     folder.mkdir(parents=True, exist_ok=True)
     history, test = folder / f"incident_{mark}.history.json", folder / f"test_incident_{mark}.py"
-    packed = msgspec.json.format(msgspec.json.encode(history_of(finding)), indent=2)
-    history.write_bytes(packed + b"\n")
-    template = files("interlock.investigation.report").joinpath("emitted_test.template").read_text("utf-8")
-    test.write_text(template.replace("@HISTORY@", history.name), encoding="utf-8")
+    history.write_text(history_text, encoding="utf-8")
+    test.write_text(test_text, encoding="utf-8")
     return test, history
