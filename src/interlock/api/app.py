@@ -30,6 +30,7 @@ from interlock.api import (
     queue_rules,
     queues,
     reference,
+    replays,
     reservations,
     schedules,
     sign_ins,
@@ -75,6 +76,7 @@ NOUNS = (
     sign_ins,
     investigations,
     incidents,
+    replays,
     health,
 )
 

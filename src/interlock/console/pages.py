@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from interlock.console import queues, sign_in
+from interlock.console import conversations, investigate, queues, sign_in
 from interlock.console.route import Route
 
-ROUTES: tuple[Route, ...] = (*sign_in.ROUTES, *queues.ROUTES)
+SCREENS = (sign_in, queues, conversations, investigate)
+ROUTES: tuple[Route, ...] = tuple(route for screen in SCREENS for route in screen.ROUTES)

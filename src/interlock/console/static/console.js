@@ -3,3 +3,5 @@ import "./clock.js";
 import "./live.js";
 import "./table.js";
 import "./keys.js";
+import "./timeline.js";
+import "./paste.js";
