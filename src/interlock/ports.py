@@ -41,8 +41,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
                    `descending` turns the order round
     updated        records of `type` (conversation, customer, message or note) changed at or after `since` and, if
                    given, before `before` (ms); by (time of the last change, id); `descending` turns the order round
-    of_owner       records of `type` (work_session or reservation) that belong to `owner`, in `states` if any are given;
-                   by (sort, id); `descending` turns the order round
+    of_owner       records of `type` that belong to `owner` (work_session and reservation: a user; message: a customer),
+                   in `states` if any are given; by (sort, id); `descending` turns the order round
     open_of_owner  work items owned by `owner` that are not completed
     live_sessions  work sessions of `org` that have not ended; of `owner` only, if given
     overdue        records of `type`, of every org (or of `org` if given), whose `due_at` <= `before`, earliest first

@@ -53,6 +53,8 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     session = (await floor.sign_in())["data"]["id"]
     c = (await admin.post("/v1/conversations", {"channels": ["chat"], "customer": customer}))["data"]["id"]
     message = await admin.post(f"/v1/conversations/{c}/messages", {"channel": "chat", "app": "chat"})
+    note = await admin.post(f"/v1/conversations/{c}/notes", {"body": "x"})
+    tag, shortcut = [(await admin.post(f"/v1/{n}", {"name": "x"}))["data"]["id"] for n in ("tags", "shortcuts")]
     await settled(house)
     offer = (await admin.get("/v1/routing/reservations"))["data"][0]
     item = offer["relationships"]["workItem"]["data"]["id"]
@@ -61,6 +63,9 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     out.by_path = {
         "/v1/conversations/": c,
         "/v1/messages/": message["data"]["id"],
+        "/v1/notes/": note["data"]["id"],
+        "/v1/tags/": tag,
+        "/v1/shortcuts/": shortcut,
         "/v1/customers/": customer,
         "/v1/users/": floor.agents[0],
         "/v1/teams/": floor.team,

@@ -187,6 +187,15 @@ async def test_of_owner_is_what_belongs_to_one_agent(store: Store) -> None:
     assert await store.find(ask("of_owner", type="work_session", owner="")) == []
 
 
+async def test_messages_belong_to_their_customer(store: Store) -> None:
+    sent = {"m1": 20, "m2": 10, "m3": 30}
+    for n, (id, at) in enumerate(sent.items()):
+        await put(store, Message(id=id, org=A, conversation=f"c{n}", customer="k1", channel="chat", sent_at=at))
+    await put(store, message("m4", "c1", 15), Message(id="m5", org=B, customer="k1", channel="chat"))
+    await check_order(store, ask("of_owner", type="message", owner="k1"), ["m2", "m1", "m3"])
+    await check_order(store, ask("of_owner", type="message", owner="k1", descending=True), ["m3", "m1", "m2"])
+
+
 async def test_children_of_nobody_are_none(store: Store) -> None:
     """A record without a parent is no child of the empty name."""
     await put(store, conversation("c1"), conversation("c2", customer="k1"))

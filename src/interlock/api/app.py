@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from interlock.api import (
     incidents,
     investigations,
     messages,
+    notes,
     openapi,
     org_settings,
     overview,
@@ -37,6 +39,7 @@ from interlock.api import (
     statuses,
     teams,
     users,
+    wording,
     work_items,
     work_sessions,
     workflows,
@@ -54,9 +57,11 @@ from interlock.ports import World
 NOUNS = (
     conversations,
     messages,
+    notes,
     customers,
     users,
     teams,
+    wording,
     queues,
     queue_metrics,
     queue_rules,
@@ -120,15 +125,17 @@ class Sent:
 
 
 class Place:
-    """One address with the operations that it knows, by method."""
+    """One address with the operations that it knows, by method; and those that look a record up by another name."""
 
-    __slots__ = ("_doors", "_host")
+    __slots__ = ("_doors", "_host", "_lookups")
 
     def __init__(self, host: Host, of: Sequence[Operation]) -> None:
         self._host = host
-        self._doors: dict[str, Door] = {o.method: door(o) for o in of}
+        self._doors: dict[str, Door] = {o.method: door(o) for o in of if not _LOOKUP.search(o.path)}
         if "GET" in self._doors:
             self._doors["HEAD"] = self._doors["GET"]
+        found = ((_LOOKUP.search(o.path), o) for o in of)
+        self._lookups = {m[1]: (m[2], door(o)) for m, o in found if m}
 
     @property
     def methods(self) -> list[Any]:
@@ -137,14 +144,24 @@ class Place:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        if self._lookups and scope["method"] in ("GET", "HEAD"):
+            name, equals, value = scope["path_params"]["id"].partition("=")
+            if equals and name in self._lookups:
+                parameter, way = self._lookups[name]
+                await respond(self._host, way, {**scope, "path_params": {parameter: value}}, receive, send)
+                return
         await respond(self._host, self._doors[scope["method"]], scope, receive, send)
+
+
+_LOOKUP = re.compile(r"/(\w+)=\{(\w+):str\}$")
+"""`/v1/customers/email={email:str}`: the framework knows whole segments only, so it is found behind `{id}`."""
 
 
 def _handlers(host: Host, of: Sequence[Operation]) -> list[HTTPRouteHandler]:
     """One handler per address: the framework finds the place and refuses other methods."""
     by_path: dict[str, list[Operation]] = {}
     for o in of:
-        by_path.setdefault(o.path, []).append(o)
+        by_path.setdefault(_LOOKUP.sub("/{id:str}", o.path), []).append(o)
     return [_handler(path, Place(host, there)) for path, there in by_path.items()]
 
 

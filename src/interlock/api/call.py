@@ -21,6 +21,7 @@ from interlock.domain.errors import IdempotencyMismatch, Malformed, NotFound
 from interlock.domain.ids import is_id
 from interlock.domain.record import Address, Record
 from interlock.ports import Mark, World
+from interlock.service import views
 from interlock.service.preconditions import Precondition
 from interlock.service.transact import Beside, Done
 
@@ -212,6 +213,14 @@ class Call:
             return Answer(kept.status, kept.body, kept.etag, headers)
         found = (await self.world.store.load([Address(kept.record[0], self.org, kept.record[1])]))[0]
         return Answer(200, document(found), etag_of(found), headers) if found else None
+
+    async def holder(self, kind: type[R], family: str, parameter: str) -> R:
+        """The record of the caller's org that holds the unique name in the path; raises `NotFound`."""
+        value = str(self.params[parameter])
+        found = await views.holder(self.world, self.org, kind, f"{self.org}/{family}/{value}")
+        if found is None:
+            raise NotFound(f"There is no {kind.TYPE} with the {parameter} {value[:200]}.")
+        return found
 
     async def one(self, kind: type[R], id: str) -> R:
         """One record of the caller's org; raises `NotFound`."""

@@ -18,6 +18,7 @@ from interlock.api.shapes import (
     Channel,
     Free,
     Frees,
+    Guarded,
     Id,
     Ids,
     Long,
@@ -297,4 +298,65 @@ async def remove(call: Call) -> Answer:
     )
 
 
-OPERATIONS = (create, listed, read, change, patched, remove)
+class Marks(Guarded, frozen=True, kw_only=True):
+    """Tags, each by its id or its word."""
+
+    tags: Words
+
+
+@post(
+    f"{PATH}/{{id:str}}/tags",
+    "addConversationTags",
+    tag="conversations",
+    roles=roles.CONVERSATION_UPDATE,
+    body=Marks,
+    kind=Conversation,
+    status=200,
+    guard="optional",
+    example={"tags": ["parcel"]},
+)
+async def tagged(call: Call) -> Answer:
+    """Add tags to a conversation; the ones it has stay."""
+    return await _mark(call, off=False)
+
+
+@delete(
+    f"{PATH}/{{id:str}}/tags",
+    "removeConversationTags",
+    tag="conversations",
+    roles=roles.CONVERSATION_UPDATE,
+    body=Marks,
+    kind=Conversation,
+    status=200,
+    answers="one",
+    guard="optional",
+    example={"tags": ["parcel"]},
+)
+async def untagged(call: Call) -> Answer:
+    """Take tags off a conversation; the others stay."""
+    return await _mark(call, off=True)
+
+
+async def _mark(call: Call, *, off: bool) -> Answer:
+    id, tags = call.id(), call.body.tags
+    precondition = call.precondition(Conversation, id)
+    return await call.act(
+        lambda beside: service.mark(call.world, call.by, id, tags, precondition, beside=beside, off=off),
+        Conversation,
+        id=id,
+    )
+
+
+@get(
+    f"{PATH}/externalId={{externalId:str}}",
+    "getConversationByExternalId",
+    tag="conversations",
+    roles=roles.CONVERSATION_READ,
+    kind=Conversation,
+)
+async def by_external_id(call: Call) -> Answer:
+    """Read a conversation by the id that it has elsewhere."""
+    return call.show(await call.holder(Conversation, "conversation-external-id", "externalId"))
+
+
+OPERATIONS = (create, listed, read, by_external_id, change, patched, remove, tagged, untagged)

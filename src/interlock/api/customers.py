@@ -9,12 +9,15 @@ from msgspec import UNSET, Meta, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
+from interlock.api.collection import Collection, operations_of
 from interlock.api.custom import check_custom
-from interlock.api.operation import get, post, put
+from interlock.api.operation import get
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Free, Frees, Id, Name, Rev, SeenRevs, Text, fields_of
+from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
-from interlock.service import records, views
+from interlock.domain.message import Message
+from interlock.service import views
 
 PATH = "/v1/customers"
 
@@ -49,51 +52,70 @@ def _fields(call: Call) -> dict[str, Any]:
     return fields_of(call.body, Customer)
 
 
-@post(
-    PATH,
-    "createCustomer",
-    tag="customers",
-    roles=roles.CUSTOMER_CREATE,
-    body=CustomerNew,
+CUSTOMERS = Collection(
     kind=Customer,
-    example={"name": "Ada", "emails": [{"email": "ada@example.org"}]},
+    one="customer",
+    many="customers",
+    path=PATH,
+    new=CustomerNew,
+    new_example={"name": "Ada", "emails": [{"email": "ada@example.org"}]},
+    changed=CustomerChange,
+    change_example={"name": "Ada L."},
+    read=roles.CUSTOMER_READ,
+    create=roles.CUSTOMER_CREATE,
+    update=roles.CUSTOMER_UPDATE,
+    order="by the time of their last change",
+    fields=_fields,
 )
-async def create(call: Call) -> Answer:
-    """Add a customer."""
-    fields = _fields(call)
-    return await call.act(lambda beside: records.create(call.world, call.by, Customer, fields, beside=beside), Customer)
 
 
-@get(PATH, "listCustomers", tag="customers", roles=roles.CUSTOMER_READ, kind=Customer, answers="many", query=Pages)
-async def listed(call: Call) -> Answer:
-    """List customers."""
-    return await paged(call, lambda offset, limit: views.listing(call.world, call.org, Customer, offset, limit))
+@get(f"{PATH}/email={{email:str}}", "getCustomerByEmail", tag="customers", roles=roles.CUSTOMER_READ, kind=Customer)
+async def by_email(call: Call) -> Answer:
+    """Read a customer by a mail address."""
+    call.params["email"] = str(call.params["email"]).strip().lower()
+    return call.show(await call.holder(Customer, "customer-email", "email"))
 
 
-@get(f"{PATH}/{{id:str}}", "getCustomer", tag="customers", roles=roles.CUSTOMER_READ, kind=Customer)
-async def read(call: Call) -> Answer:
-    """Read a customer."""
-    return call.show(await call.one(Customer, call.id()))
-
-
-@put(
-    f"{PATH}/{{id:str}}",
-    "updateCustomer",
+@get(
+    f"{PATH}/externalId={{externalId:str}}",
+    "getCustomerByExternalId",
     tag="customers",
-    roles=roles.CUSTOMER_UPDATE,
-    body=CustomerChange,
+    roles=roles.CUSTOMER_READ,
     kind=Customer,
-    example={"name": "Ada L."},
 )
-async def change(call: Call) -> Answer:
-    """Change a customer."""
-    id, fields = call.id(), _fields(call)
-    precondition = call.precondition(Customer, id)
-    return await call.act(
-        lambda beside: records.update(call.world, call.by, Customer, id, fields, precondition, beside=beside),
-        Customer,
-        id=id,
-    )
+async def by_external_id(call: Call) -> Answer:
+    """Read a customer by the id that they have elsewhere."""
+    return call.show(await call.holder(Customer, "customer-external-id", "externalId"))
 
 
-OPERATIONS = (create, listed, read, change)
+@get(
+    f"{PATH}/{{id:str}}/conversations",
+    "listCustomerConversations",
+    tag="customers",
+    roles=roles.CONVERSATION_READ,
+    kind=Conversation,
+    answers="many",
+    query=Pages,
+)
+async def conversations(call: Call) -> Answer:
+    """List the conversations of a customer, newest first."""
+    id = (await call.one(Customer, call.id())).id
+    return await paged(call, lambda offset, limit: views.conversations(call.world, call.org, None, id, offset, limit))
+
+
+@get(
+    f"{PATH}/{{id:str}}/messages",
+    "listCustomerMessages",
+    tag="customers",
+    roles=roles.MESSAGE_READ,
+    kind=Message,
+    answers="many",
+    query=Pages,
+)
+async def messages(call: Call) -> Answer:
+    """List the messages of a customer, newest first, over all conversations."""
+    id = (await call.one(Customer, call.id())).id
+    return await paged(call, lambda offset, limit: views.of_owner(call.world, call.org, Message, id, (), offset, limit))
+
+
+OPERATIONS = (*operations_of(CUSTOMERS), by_email, by_external_id, conversations, messages)

@@ -14,7 +14,7 @@ from interlock.domain import errors
 from interlock.domain.errors import Problem
 
 JSON_TYPES = ("application/vnd.api+json", "application/json")
-PATTERNS = {"ids": "^[0-9a-f]{24}(,[0-9a-f]{24}){0,99}$"}
+PATTERNS = {"ids": "^[0-9a-f]{24}(,[0-9a-f]{24}){0,99}$", "email": "^[^/]+$", "externalId": "^[^/]+$"}
 """Of path parameters that are not one id."""
 TAGGED = ("one", "many", "metrics", "series")
 """Answers that carry an ETag."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -47,11 +48,11 @@ def window(query: Pages, most: int = PAGE_SIZE_MAX) -> Window:
     return Window(max(1, query.page), min(most, max(1, query.page_size)))
 
 
-def page_links(path: str, w: Window, *, more: bool) -> dict[str, Any]:
-    """The links of a page: paths with `page` and `pageSize` and nothing else."""
+def page_links(path: str, w: Window, *, more: bool, filters: str = "") -> dict[str, Any]:
+    """The links of a page: paths with `page`, `pageSize` and then the filters that were asked for, if there are any."""
 
     def to(page: int) -> str:
-        return f"{path}?page={page}&pageSize={w.size}"
+        return f"{path}?page={page}&pageSize={w.size}{filters}"
 
     return {
         "self": to(w.page),
@@ -61,6 +62,16 @@ def page_links(path: str, w: Window, *, more: bool) -> dict[str, Any]:
     }
 
 
+def filters_of(query: msgspec.Struct) -> str:
+    """What a query says beside its page, as it goes on in a link: a reader who follows it keeps the filter."""
+    said: list[tuple[str, str]] = []
+    for f in msgspec.structs.fields(query):
+        value = getattr(query, f.name)
+        if f.encode_name not in ("page", "pageSize") and value != f.default:
+            said.append((f.encode_name, str(value).lower() if isinstance(value, bool) else str(value)))
+    return f"&{urlencode(said)}" if said else ""
+
+
 Find = Callable[[int, int], Awaitable[Sequence[Record]]]
 
 
@@ -68,7 +79,7 @@ async def paged(call: Call, find: Find, *, most: int = PAGE_SIZE_MAX) -> Answer:
     """One page of what `find(offset, limit)` gives."""
     w = window(call.query, most)
     found = await find(w.offset, w.limit) if w.limit else []
-    links = page_links(call.path, w, more=len(found) > w.size)
+    links = page_links(call.path, w, more=len(found) > w.size, filters=filters_of(call.query))
     body, tag = listing(found[: w.size], {"page": w.page, "pageSize": w.size}, links)
     return Answer(200, body, tag)
 

@@ -7,13 +7,10 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from interlock.api import roles
-from interlock.api.answer import Answer
-from interlock.api.call import Call
-from interlock.api.operation import get, post, put
-from interlock.api.pages import Pages, paged
-from interlock.api.shapes import Base, Guarded, Name, Text, fields_of
+from interlock.api.collection import Collection, operations_of
+from interlock.api.shapes import Base, Guarded, Name, Text
 from interlock.domain.agent import Status
-from interlock.service import directory, views
+from interlock.service import directory
 
 PATH = "/v1/routing/statuses"
 
@@ -39,51 +36,20 @@ class StatusChange(Guarded, frozen=True, kw_only=True):
     selectable: bool | UnsetType = UNSET
 
 
-@get(PATH, "listStatuses", tag="statuses", roles=roles.STATUS_READ, kind=Status, answers="many", query=Pages)
-async def listed(call: Call) -> Answer:
-    """List statuses by name."""
-    return await paged(call, lambda offset, limit: views.listing(call.world, call.org, Status, offset, limit))
-
-
-@post(
-    PATH,
-    "createStatus",
-    tag="statuses",
-    roles=roles.STATUS_CREATE,
-    body=StatusNew,
+STATUSES = Collection(
     kind=Status,
-    example={"name": "Lunch", "statusType": "unavailable"},
+    one="status",
+    many="statuses",
+    path=PATH,
+    new=StatusNew,
+    new_example={"name": "Lunch", "statusType": "unavailable"},
+    changed=StatusChange,
+    change_example={"description": "Back at two"},
+    read=roles.STATUS_READ,
+    create=roles.STATUS_CREATE,
+    update=roles.STATUS_UPDATE,
+    make=directory.create_status,
+    alter=directory.update_status,
 )
-async def create(call: Call) -> Answer:
-    """Add a status."""
-    fields = fields_of(call.body, Status)
-    return await call.act(lambda beside: directory.create_status(call.world, call.by, fields, beside=beside), Status)
 
-
-@get(f"{PATH}/{{id:str}}", "getStatus", tag="statuses", roles=roles.STATUS_READ, kind=Status)
-async def read(call: Call) -> Answer:
-    """Read a status."""
-    return call.show(await call.one(Status, call.id()))
-
-
-@put(
-    f"{PATH}/{{id:str}}",
-    "updateStatus",
-    tag="statuses",
-    roles=roles.STATUS_UPDATE,
-    body=StatusChange,
-    kind=Status,
-    example={"description": "Back at two"},
-)
-async def change(call: Call) -> Answer:
-    """Change a status."""
-    id, fields = call.id(), fields_of(call.body, Status)
-    precondition = call.precondition(Status, id)
-    return await call.act(
-        lambda beside: directory.update_status(call.world, call.by, id, fields, precondition, beside=beside),
-        Status,
-        id=id,
-    )
-
-
-OPERATIONS = (listed, create, read, change)
+OPERATIONS = operations_of(STATUSES)

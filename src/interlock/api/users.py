@@ -9,9 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.operation import get, post, put
-from interlock.api.pages import Pages, paged, whole
-from interlock.api.shapes import Base, CapacityIn, Ids, Name, Rev, SeenRevs, Text, Words, fields_of
+from interlock.api.collection import Collection, operations_of
+from interlock.api.operation import get
+from interlock.api.pages import whole
+from interlock.api.shapes import Base, CapacityIn, Ids, Name, Rev, SeenRevs, Text, Words
 from interlock.domain.agent import User
 from interlock.domain.errors import NotFound
 from interlock.service import directory, views
@@ -48,19 +49,22 @@ class UserChange(Writable, frozen=True, kw_only=True):
     name: Name | UnsetType = UNSET
 
 
-@post(PATH, "createUser", tag="users", roles=roles.USER_ADMIN, body=UserNew, kind=User, example={"name": "Ana"})
-async def create(call: Call) -> Answer:
-    """Add a user, who can be given work."""
-    fields = fields_of(call.body, User)
-    return await call.act(lambda beside: directory.create_user(call.world, call.by, fields, beside=beside), User)
-
-
-@get(PATH, "listUsers", tag="users", roles=roles.USER_READ, kind=User, answers="many", query=Pages)
-async def listed(call: Call) -> Answer:
-    """List users by name."""
-    return await paged(
-        call, lambda offset, limit: views.listing(call.world, call.org, User, offset, limit), most=USERS_MAX
-    )
+USERS = Collection(
+    kind=User,
+    one="user",
+    many="users",
+    path=PATH,
+    new=UserNew,
+    new_example={"name": "Ana"},
+    changed=UserChange,
+    change_example={"enabled": True},
+    read=roles.USER_READ,
+    create=roles.USER_ADMIN,
+    update=roles.USER_ADMIN,
+    page_max=USERS_MAX,
+    make=directory.create_user,
+    alter=directory.update_user,
+)
 
 
 @get(f"{PATH}/current", "getCurrentUser", tag="users", roles=roles.ANYBODY, kind=User)
@@ -71,30 +75,6 @@ async def current(call: Call) -> Answer:
     return call.show(await call.one(User, call.key.user))
 
 
-@get(f"{PATH}/{{id:str}}", "getUser", tag="users", roles=roles.USER_READ, kind=User)
-async def read(call: Call) -> Answer:
-    """Read a user."""
-    return call.show(await call.one(User, call.id()))
-
-
-@put(
-    f"{PATH}/{{id:str}}",
-    "updateUser",
-    tag="users",
-    roles=roles.USER_ADMIN,
-    body=UserChange,
-    kind=User,
-    example={"enabled": True},
-)
-async def change(call: Call) -> Answer:
-    """Change a user."""
-    id, fields = call.id(), fields_of(call.body, User)
-    precondition = call.precondition(User, id)
-    return await call.act(
-        lambda beside: directory.update_user(call.world, call.by, id, fields, precondition, beside=beside), User, id=id
-    )
-
-
 @get(f"{PATH}/{{id:str}}/teams", "listUserTeams", tag="users", roles=roles.TEAM_READ, answers="many:team")
 async def teams(call: Call) -> Answer:
     """List the teams of a user."""
@@ -102,4 +82,4 @@ async def teams(call: Call) -> Answer:
     return whole(call, await views.teams_of_user(call.world, call.org, user.id))
 
 
-OPERATIONS = (create, listed, current, read, change, teams)
+OPERATIONS = (*operations_of(USERS), current, teams)

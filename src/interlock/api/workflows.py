@@ -7,14 +7,11 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from interlock.api import roles
-from interlock.api.answer import Answer
 from interlock.api.call import Call
+from interlock.api.collection import Collection, operations_of
 from interlock.api.custom import check_free
-from interlock.api.operation import get, post, put
-from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Free, Guarded, Name, Text, fields_of
 from interlock.domain.workflow import Workflow
-from interlock.service import records, views
 from interlock.service.workflows import check_workflow as check
 
 PATH = "/v1/workflows"
@@ -61,55 +58,20 @@ _EXAMPLE = {
 }
 
 
-@post(
-    PATH,
-    "createWorkflow",
-    tag="workflows",
-    roles=roles.WORKFLOW_ADMIN,
-    body=WorkflowNew,
+WORKFLOWS = Collection(
     kind=Workflow,
-    example=_EXAMPLE,
+    one="workflow",
+    many="workflows",
+    path=PATH,
+    new=WorkflowNew,
+    new_example=_EXAMPLE,
+    changed=WorkflowChange,
+    change_example={"enabled": False},
+    read=roles.WORKFLOW_READ,
+    create=roles.WORKFLOW_ADMIN,
+    update=roles.WORKFLOW_ADMIN,
+    fields=_fields,
+    check=check,
 )
-async def create(call: Call) -> Answer:
-    """Add a workflow."""
-    fields = _fields(call)
-    return await call.act(
-        lambda beside: records.create(call.world, call.by, Workflow, fields, beside=beside, check=check), Workflow
-    )
 
-
-@get(PATH, "listWorkflows", tag="workflows", roles=roles.WORKFLOW_READ, kind=Workflow, answers="many", query=Pages)
-async def listed(call: Call) -> Answer:
-    """List workflows by name."""
-    return await paged(call, lambda offset, limit: views.listing(call.world, call.org, Workflow, offset, limit))
-
-
-@get(f"{PATH}/{{id:str}}", "getWorkflow", tag="workflows", roles=roles.WORKFLOW_READ, kind=Workflow)
-async def read(call: Call) -> Answer:
-    """Read a workflow."""
-    return call.show(await call.one(Workflow, call.id()))
-
-
-@put(
-    f"{PATH}/{{id:str}}",
-    "updateWorkflow",
-    tag="workflows",
-    roles=roles.WORKFLOW_ADMIN,
-    body=WorkflowChange,
-    kind=Workflow,
-    example={"enabled": False},
-)
-async def change(call: Call) -> Answer:
-    """Change a workflow."""
-    id, fields = call.id(), _fields(call)
-    precondition = call.precondition(Workflow, id)
-    return await call.act(
-        lambda beside: records.update(
-            call.world, call.by, Workflow, id, fields, precondition, beside=beside, check=check
-        ),
-        Workflow,
-        id=id,
-    )
-
-
-OPERATIONS = (create, listed, read, change)
+OPERATIONS = operations_of(WORKFLOWS)

@@ -19,6 +19,8 @@ USERS_MAX = 10
 COUPLED = frozenset({"status", "queue", "externalQueue", "assignedUsers", "ended"})
 """The outward fields that a conversation shares with its work item; a change of any other is an unrelated touch."""
 
+TAGS_MAX = 1_000
+
 
 class Snooze(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A planned end of snoozing: `wake_at` in ms; without a time only a reply wakes it."""

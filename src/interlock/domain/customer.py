@@ -37,5 +37,7 @@ class Customer(Record, frozen=True, kw_only=True):
         return Index(sort=f"{self.updated_at:015d}")
 
     def claims(self) -> tuple[str, ...]:
-        """An external id names one customer of its org."""
-        return (f"{self.org}/customer-external-id/{self.external_id}",) if self.external_id else ()
+        """An external id names one customer of its org, and so does a mail address, whatever its case."""
+        own = [f"{self.org}/customer-external-id/{self.external_id}"] if self.external_id else []
+        addresses = {str(e["email"]).strip().lower() for e in self.emails if e.get("email")}
+        return (*own, *(f"{self.org}/customer-email/{address}" for address in sorted(addresses)))

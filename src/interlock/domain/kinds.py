@@ -11,12 +11,14 @@ from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, U
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
 from interlock.domain.message import Message
+from interlock.domain.note import Note
 from interlock.domain.queue import Queue
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
 from interlock.domain.schedule import Schedule
 from interlock.domain.skill import Skill
+from interlock.domain.wording import Shortcut, Tag
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.domain.workflow import Workflow
 
@@ -27,6 +29,7 @@ KINDS: dict[str, type[Record]] = {
         Conversation,
         Customer,
         Message,
+        Note,
         Org,
         OrgSettings,
         Queue,
@@ -36,7 +39,9 @@ KINDS: dict[str, type[Record]] = {
         RoutingSettings,
         Schedule,
         Skill,
+        Shortcut,
         Status,
+        Tag,
         Team,
         User,
         WorkItem,

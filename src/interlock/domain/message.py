@@ -43,8 +43,10 @@ class Message(Record, frozen=True, kw_only=True):
     created_by: str | None = None
 
     def index(self) -> Index:
-        """Listed below its conversation, in the order of sending."""
-        return Index(state=self.direction, parent=self.conversation, sort=f"{self.sent_at:015d}")
+        """Listed below its conversation and its customer, in the order of sending."""
+        return Index(
+            state=self.direction, parent=self.conversation, owner=self.customer or "", sort=f"{self.sent_at:015d}"
+        )
 
 
 def receive(c: Conversation, m: Message, moment: Moment) -> Decision:

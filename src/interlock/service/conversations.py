@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.domain import conversation as domain
 from interlock.domain import message as messages
+from interlock.domain import note as notes
+from interlock.domain.agent import User
 from interlock.domain.conversation import Conversation, Shared
 from interlock.domain.customer import Customer
 from interlock.domain.decision import Decision, Provenance
-from interlock.domain.errors import NotFound, Refused
+from interlock.domain.errors import NotFound, Refused, TooMany
 from interlock.domain.message import Message
+from interlock.domain.note import Note
 from interlock.domain.queue import Queue
 from interlock.ports import Query, World
 from interlock.service.cases import open_item
@@ -86,6 +89,47 @@ async def receive(
         }
         m = Message(id=reading.moment.fresh(), org=by.org, conversation=c.id, **values)
         return messages.receive(c, m, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def add_note(
+    world: World, by: Provenance, conversation: str, fields: Mapping[str, Any], *, beside: Beside
+) -> Done:
+    """A note joins a conversation."""
+
+    async def decide(reading: Reading) -> Decision:
+        c = await reading.one(Conversation, conversation)
+        for place, user in enumerate(fields.get("mentions", ())):
+            await reading.one(User, user, pointer=f"/mentions/{place}")
+        now = reading.moment.now
+        times: dict[str, Any] = {"created_at": now, "updated_at": now, "modified_at": now}
+        made = Note(id=reading.moment.fresh(), org=by.org, conversation=c.id, customer=c.customer, **times, **fields)
+        return notes.add(c, made, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def mark(
+    world: World,
+    by: Provenance,
+    id: str,
+    tags: Sequence[str],
+    precondition: Precondition,
+    *,
+    beside: Beside,
+    off: bool = False,
+) -> Done:
+    """Add tags to a conversation, or take them off; what others add at the same moment stays."""
+
+    async def decide(reading: Reading) -> Decision:
+        c = await reading.one(Conversation, id)
+        await precondition.check(reading, c, {"tags"})
+        kept = tuple(t for t in c.tags if not off or t not in tags)
+        added = () if off else tuple(t for t in dict.fromkeys(tags) if t not in kept)
+        if len(kept) + len(added) > domain.TAGS_MAX:
+            raise TooMany(f"A conversation has at most {domain.TAGS_MAX} tags.", pointer="/tags")
+        return domain.update(c, {"tags": (*kept, *added)}, Shared(), reading.moment, basis=precondition.seen(c))
 
     return await transact(world, by, decide, beside=beside)
 

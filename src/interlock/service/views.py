@@ -56,6 +56,7 @@ async def children(
     offset: int,
     limit: int,
     *,
+    states: tuple[str, ...] = (),
     descending: bool = False,
     by_id: bool = False,
 ) -> list[R]:
@@ -65,8 +66,26 @@ async def children(
         org=org,
         type=kind.TYPE,
         parent=parent,
+        states=states,
         descending=descending,
         by_id=by_id,
+        offset=offset,
+        limit=limit,
+    )
+    return cast("list[R]", await world.store.find(query))
+
+
+async def of_owner(
+    world: World, org: str, kind: type[R], owner: str, states: tuple[str, ...], offset: int, limit: int
+) -> list[R]:
+    """Records that belong to somebody, newest first."""
+    query = Query(
+        name="of_owner",
+        org=org,
+        type=kind.TYPE,
+        owner=owner,
+        states=states,
+        descending=True,
         offset=offset,
         limit=limit,
     )
@@ -76,6 +95,12 @@ async def children(
 async def present(world: World, org: str, kind: type[R], id: str) -> R | None:
     """One record, if it is there."""
     return cast("R | None", (await world.store.load([Address(kind.TYPE, org, id)]))[0])
+
+
+async def holder(world: World, org: str, kind: type[R], claim: str) -> R | None:
+    """The record that holds a unique name."""
+    found = await world.store.find(Query(name="claimed", org=org, type=kind.TYPE, claim=claim, limit=1))
+    return cast("R | None", found[0] if found else None)
 
 
 async def named(world: World, org: str, kind: type[R], ids: Sequence[str]) -> list[R]:
@@ -88,18 +113,12 @@ async def conversations(
     world: World, org: str, status: str | None, customer: str | None, offset: int, limit: int
 ) -> list[Conversation]:
     """Conversations, newest first; deleted ones only if they are asked for."""
-    if customer:
-        found = await children(world, org, Conversation, customer, 0, ALL, descending=True, by_id=True)
-        kept = [c for c in found if _is_status(c, status)]
-        return kept[offset : offset + limit]
     states = (status,) if status else ("open", "snoozed", "done")
+    if customer:
+        return await children(
+            world, org, Conversation, customer, offset, limit, states=states, descending=True, by_id=True
+        )
     return await listing(world, org, Conversation, offset, limit, states=states, by_id=True, descending=True)
-
-
-def _is_status(c: Conversation, status: str | None) -> bool:
-    if c.deleted or status == "deleted":
-        return c.deleted and status == "deleted"
-    return status in (None, c.status)
 
 
 async def messages(world: World, org: str, conversation: str, offset: int, limit: int) -> list[Message]:
@@ -111,8 +130,8 @@ async def items_of_conversation(
     world: World, org: str, conversation: str, statuses: frozenset[str], offset: int, limit: int
 ) -> list[WorkItem]:
     """The work items of a conversation, newest first."""
-    found = await children(world, org, WorkItem, conversation, 0, ALL, descending=True, by_id=True)
-    return [w for w in found if not statuses or w.status in statuses][offset : offset + limit]
+    states = tuple(sorted(statuses))
+    return await children(world, org, WorkItem, conversation, offset, limit, states=states, descending=True, by_id=True)
 
 
 async def items_of_queue(
@@ -122,12 +141,17 @@ async def items_of_queue(
     states = tuple(s for s in ("queued", "routed") if not statuses or s in statuses)
     if not states:
         return []
-    query = Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, states=states, offset=offset, limit=limit)
-    if not descending:
-        return cast("list[WorkItem]", await world.store.find(query))
-    query = Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, states=states, limit=ALL)
-    found = cast("list[WorkItem]", await world.store.find(query))
-    return found[::-1][offset : offset + limit]
+    query = Query(
+        name="waiting",
+        org=org,
+        type=WorkItem.TYPE,
+        queue=queue,
+        states=states,
+        descending=descending,
+        offset=offset,
+        limit=limit,
+    )
+    return cast("list[WorkItem]", await world.store.find(query))
 
 
 async def next_item(world: World, org: str, queue: str) -> WorkItem:
@@ -189,8 +213,7 @@ async def reservations(
         return cast("list[Reservation]", await world.store.find(query))[offset : offset + limit]
     if not user:
         return await listing(world, org, Reservation, offset, limit, states=states, descending=True)
-    found = await listing(world, org, Reservation, 0, ALL, states=states, descending=True)
-    return [r for r in found if r.user == user][offset : offset + limit]
+    return await of_owner(world, org, Reservation, user, states, offset, limit)
 
 
 async def queues(world: World, org: str, *, system: bool | None, key: str | None, everything: bool) -> list[Queue]:

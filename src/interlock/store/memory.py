@@ -17,7 +17,7 @@ from interlock.store.claims import Held, moved_claims, taken_by
 MarkKey = tuple[str, str, str]
 Group = dict[Address, None]
 LISTED_BY_CHANGE = frozenset({"conversation", "customer", "message", "note"})
-LISTED_BY_OWNER = frozenset({"work_session", "reservation"})
+LISTED_BY_OWNER = frozenset({"work_session", "reservation", "message"})
 
 
 class MemoryStore:

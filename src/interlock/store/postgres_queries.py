@@ -36,7 +36,8 @@ class Questions:
         if q.name == "children":
             return f"children{'_by_id' if q.by_id else ''}{down}"
         if q.name in _EITHER_WAY:
-            return q.name + down
+            messages = q.name == "of_owner" and q.type == "message"
+            return f"{'messages_' if messages else ''}{q.name}{down}"
         if q.name == "live_sessions" and q.owner:
             return "live_sessions_of_owner"
         return q.name

@@ -93,11 +93,15 @@ def _either_way(q: Query) -> str:
     return f"{q.name}{'_descending' if q.descending else ''}"
 
 
+def _of_owner(q: Query) -> str:
+    return f"{'messages_' if q.type == 'message' else ''}{_either_way(q)}"
+
+
 _VARIANTS: dict[str, Callable[[Query], str]] = {
     "children": _children,
     "waiting": _either_way,
     "left_passes": _either_way,
     "updated": _either_way,
-    "of_owner": _either_way,
+    "of_owner": _of_owner,
     "live_sessions": _live_sessions,
 }

@@ -199,6 +199,18 @@ WHERE type IN ('work_session', 'reservation') AND owner != '' AND org = :org AND
     AND (:every::boolean OR state = ANY (:states::text[]))
 ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
 
+-- name: messages_of_owner
+SELECT type, org, id, rev, body FROM record
+WHERE type = 'message' AND owner != '' AND org = :org AND owner = :owner
+    AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: messages_of_owner_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type = 'message' AND owner != '' AND org = :org AND owner = :owner
+    AND (:every::boolean OR state = ANY (:states::text[]))
+ORDER BY sort DESC, id DESC LIMIT :limit OFFSET :offset
+
 -- name: open_of_owner
 SELECT type, org, id, rev, body FROM record
 WHERE type = 'work_item' AND org = :org AND owner = :owner AND owner != '' AND state != 'completed'
