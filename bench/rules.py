@@ -26,7 +26,7 @@ from interlock.domain.conversation import Conversation, MessageMark
 from interlock.domain.criteria import check_each
 from interlock.domain.facts import Facts
 from interlock.domain.message import Message
-from interlock.domain.rule import QueueRule, compile_rule, first_match
+from interlock.domain.rule import QueueRule, RuleList, compile_rule
 from interlock.ports import World, in_turn
 from interlock.runtime.clock import RandomIds, SystemClock
 from interlock.service import dry_runs, orgs
@@ -97,7 +97,8 @@ def by_hand(rules: list[QueueRule], all_facts: list[Facts]) -> Callable[[], int]
 
 def compiled(rules: list[QueueRule], all_facts: list[Facts]) -> Callable[[], int]:
     """The rules as the program runs them: first match wins; only rules that were judged are counted."""
-    return lambda: sum(len(first_match(rules, f).tried) for f in all_facts)
+    ready = RuleList(rules)
+    return lambda: sum(len(ready.first(f).tried) for f in all_facts)
 
 
 def interpreted(rules: list[QueueRule], all_facts: list[Facts]) -> Callable[[], int]:

@@ -58,11 +58,11 @@ async def test_a_run_has_its_reasons_and_what_its_partition_had_brought(store: S
     assert (run.id, run.org, run.partition, run.at, run.position) == (id, A, "c1", 3_000, 4)
     assert run.why.reason == "at 3000"
     assert run.basis == (Basis("conversation", "c1", 1),)
-    assert [(v.type, v.id, v.rev, v.position) for v in run.versions()] == [
+    assert [(v.type, v.id, v.rev, position) for position, v in run.versions()] == [
         ("conversation", "c1", 1, 1),
         ("conversation", "c1", 2, 3),
     ]
-    assert next(run.versions()).record() == c
+    assert next(run.versions())[1].record() == c
 
 
 async def test_records_as_they_were_at_a_rev(store: Store) -> None:

@@ -59,9 +59,10 @@ class RuleChange(Writable, frozen=True, kw_only=True):
 
 
 class RuleOrder(Base, frozen=True, kw_only=True):
-    """Every rule once, the first first."""
+    """Every rule once, the first first. `basis`: the revs that the order was decided on; one that moved refuses it."""
 
     rules: Annotated[tuple[Id, ...], Meta(max_length=1_000)]
+    basis: SeenRevs | UnsetType = UNSET
 
 
 class Which(msgspec.Struct, frozen=True):
@@ -137,7 +138,8 @@ async def create(call: Call) -> Answer:
 )
 async def order(call: Call) -> Answer:
     """Give the rules a new order, naming each once."""
-    await service.order_rules(call.world, call.by, call.body.rules, beside=lambda _: ())
+    seen = {} if call.body.basis is UNSET else {s.id: s.rev for s in call.body.basis if s.type == QueueRule.TYPE}
+    await service.order_rules(call.world, call.by, call.body.rules, seen=seen, beside=lambda _: ())
     return whole(call, await views.rules(call.world, call.org))
 
 

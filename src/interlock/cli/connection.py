@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from interlock.cli.failure import CONFLICT, FAILED, UNREACHABLE, USAGE, Failure
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,22 +74,34 @@ class Connection:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """POST with a new Idempotency-Key; a refusal ends the command."""
-        connection = self._open(timeout=30)
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "Idempotency-Key": secrets.token_hex(16),
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-        }
+        out = self.send("POST", path, body, key=secrets.token_hex(16), timeout_s=30)
+        if out.status >= 400:
+            raise self._refused(out.status, out.body)
+        return out
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, if_match: int | None = None, key: str = "",
+        timeout_s: float = 60,
+    ) -> Answer:  # fmt: skip
+        """A request that writes or asks with a body; what the server refuses is the caller's to read.
+
+        `if_match` is the rev it rests on, `key` an Idempotency-Key. Raises `Failure` where the key does not open it.
+        """
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if if_match is not None:
+            headers["If-Match"] = f'"{if_match}"'
+        if key:
+            headers["Idempotency-Key"] = key
+        content = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
+        connection = self._open(timeout=timeout_s)
         try:
-            connection.request("POST", self._parts.path + path, json.dumps(body).encode(), headers)
-            answer = connection.getresponse()
+            answer = self._ask(connection, path, {}, method=method, content=content, more=headers)
             out = Answer(answer.status, _headers(answer), answer.read())
         except (OSError, http.client.HTTPException) as why:
             raise self._away(why) from why
         finally:
             connection.close()
-        if out.status >= 400:
+        if out.status in (401, 403) or out.status >= 500:
             raise self._refused(out.status, out.body)
         return out
 
@@ -119,12 +132,14 @@ class Connection:
         return kind(self._parts.hostname or "", self._parts.port, timeout=timeout)
 
     def _ask(
-        self, connection: http.client.HTTPConnection, path: str, parameters: Mapping[str, Any], accept: str = "*/*"
-    ) -> http.client.HTTPResponse:
+        self, connection: http.client.HTTPConnection, path: str, parameters: Mapping[str, Any], accept: str = "*/*",
+        *, method: str = "GET", content: bytes | None = None, more: Mapping[str, str] = NOTHING,
+    ) -> http.client.HTTPResponse:  # fmt: skip
         given = urlencode({k.rstrip("_"): v for k, v in parameters.items() if v not in (None, "")})
-        headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {}), **more}
         try:
-            connection.request("GET", self._parts.path + path + (f"?{given}" if given else ""), headers=headers)
+            target = self._parts.path + path + (f"?{given}" if given else "")
+            connection.request(method, target, body=content, headers=headers)
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as why:
             raise self._away(why) from why

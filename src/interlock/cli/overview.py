@@ -28,6 +28,21 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "Why this assignment, this sync, this wait: by the id of a conversation, work item, queue or decision.",
     ),
     (
+        "apply",
+        "interlock.cli.apply:apply",
+        "Make a server's configuration what the files say: queues, rules, teams, statuses. The plan comes first.",
+    ),
+    (
+        "diff",
+        "interlock.cli.diff:diff",
+        "What `interlock apply` would change. Exits with 0 if nothing, with 1 if something: as diff does.",
+    ),
+    (
+        "export",
+        "interlock.cli.export:export",
+        "A server's configuration as YAML with comments: the same state is always the same bytes.",
+    ),
+    (
         "prove",
         "interlock.cli.prove:prove",
         "Explore the interleavings of the sync on the production code, and say how far.",
@@ -47,6 +62,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 GROUPS: tuple[tuple[str, str], ...] = (
     ("config", "The settings in force: `interlock config show`."),
     ("console", "The web console: `interlock console link` signs somebody in."),
+    ("rule", "Queue rules tried out before they are saved: `interlock rule dry-run`, `interlock rule evaluate`."),
 )
 """Commands that only hold others."""
 

@@ -22,4 +22,8 @@ def build() -> App:
     console = App(name="console", help=dict(GROUPS)["console"], help_format="plaintext")
     console.command("interlock.cli.console:link", name="link")
     app.command(console)
+    rule = App(name="rule", help=dict(GROUPS)["rule"], help_format="plaintext")
+    rule.command("interlock.cli.rule:dry_run", name="dry-run")
+    rule.command("interlock.cli.rule:evaluate", name="evaluate")
+    app.command(rule)
     return app

@@ -21,7 +21,7 @@ from interlock.domain.log import RuleRun
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
 from interlock.domain.record import Address
-from interlock.domain.rule import Match, QueueRule, check_rule, first_match, next_match
+from interlock.domain.rule import Match, QueueRule, RuleList, check_rule
 
 Customers = Mapping[tuple[Address, int], Customer]
 
@@ -62,9 +62,9 @@ def facts_of(run: RuleRun, need: Need, customers: Customers) -> Facts:
 def _conversation(run: RuleRun) -> tuple[Conversation, int]:
     basis = run.rests_on(Conversation.TYPE)
     rev = basis.rev if basis else 0
-    for v in run.versions():
+    for position, v in run.versions():
         if v.rev == rev and v.type == "conversation" and v.id == run.partition:
-            return cast("Conversation", v.record()), v.position
+            return cast("Conversation", v.record()), position
     raise _missing(Conversation.TYPE, run)
 
 
@@ -76,7 +76,7 @@ def _message(run: RuleRun, c: Conversation, at: int) -> Message | None:
     """
     seen = run.rests_on(Message.TYPE)
     until = run.position if seen else at
-    sent = [cast("Message", v.record()) for v in run.versions() if v.type == "message" and v.position <= until]
+    sent = [cast("Message", v.record()) for position, v in run.versions() if v.type == "message" and position <= until]
     if seen:
         found = next((m for m in sent if m.id == seen.id and m.rev == seen.rev), None)
         if found is None:
@@ -119,14 +119,14 @@ class Placed(NamedTuple):
     tried: tuple[Tried, ...]
 
 
-def place(rules: Sequence[QueueRule], facts: Facts, targets: Targets) -> Placed:
+def place(rules: RuleList, facts: Facts, targets: Targets) -> Placed:
     """What the rules make of these facts: the same steps as a run that commits."""
-    match = first_match(rules, facts)
+    match = rules.first(facts)
     while match.rule is not None:
         queue = targets.of(match)
         if queue is not None:
             return Placed(queue, match.rule, match.tried)
-        match = next_match(rules, facts, match)
+        match = rules.next(facts, match)
     return Placed(targets.default, None, match.tried)
 
 
@@ -153,6 +153,7 @@ class Tally:
     def __init__(self, rules: Sequence[QueueRule], targets: Targets, *, items_max: int) -> None:
         self.rules, self._targets, self._items_max = rules, targets, items_max
         self._by_id = {r.id: r for r in rules}
+        self._ready = RuleList(rules)
         self.before, self.after = Counter[str](), Counter[str]()
         self.into, self.out_of = Counter[str](), Counter[str]()
         self.matched, self.refused = Counter[str](), Counter[str]()
@@ -168,7 +169,7 @@ class Tally:
 
     def take(self, run: RuleRun, facts: Facts) -> None:
         """A run, tried again."""
-        placed, before = place(self.rules, facts, self._targets), queue_before(run)
+        placed, before = place(self._ready, facts, self._targets), queue_before(run)
         after = placed.queue.id
         self.runs += 1
         self.before[before] += 1

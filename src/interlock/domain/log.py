@@ -86,13 +86,12 @@ def decode_row(position: int, body: bytes) -> Row:
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One version of a record, and the row of the log that it came with. `snapshot` is the encoded record."""
+    """One version of a record as a row of the log brought it. `snapshot` is the encoded record."""
 
     type: str
     id: str
     rev: int
     snapshot: msgspec.Raw
-    position: int = 0
 
     def record(self) -> Record:
         """The record as it was then."""
@@ -113,14 +112,18 @@ class RuleRun(msgspec.Struct, frozen=True):
     basis: tuple[Basis, ...] = ()
     earlier: tuple[tuple[int, bytes], ...] = ()
 
-    def versions(self) -> Iterator[Version]:
-        """The versions that its partition had brought until then, oldest first."""
+    def versions(self) -> Iterator[tuple[int, Version]]:
+        """The versions that its partition had brought until then, oldest first, with the position of each."""
         for position, body in self.earlier:
-            yield from decode_versions(position, body)
+            for version in decode_versions(body):
+                yield position, version
 
     def rests_on(self, type: str) -> Basis | None:
         """The version of the record of this type that it had read."""
-        return next((b for b in self.basis if b.type == type), None)
+        for basis in self.basis:
+            if basis.type == type:
+                return basis
+        return None
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -148,9 +151,9 @@ def decode_run(position: int, body: bytes, earlier: Sequence[tuple[int, bytes]])
     )  # fmt: skip
 
 
-def decode_versions(position: int, body: bytes) -> list[Version]:
+def decode_versions(body: bytes) -> tuple[Version, ...]:
     """The versions that a stored row brought."""
-    return [Version(v.type, v.id, v.rev, v.snapshot, position) for v in _changed_decoder.decode(body).changes]
+    return _changed_decoder.decode(body).changes
 
 
 Json = dict[str, Any]

@@ -27,7 +27,8 @@ from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Index, Record
 
 __all__ = [
-    "CRITERIA_INVALID", "RULES_MAX", "RULE_TARGET_UNKNOWN", "Compiled", "Facts", "Match", "QueueRule", "check_rule",
+    "CRITERIA_INVALID", "RULES_MAX", "RULE_TARGET_UNKNOWN", "Compiled", "Facts", "Match", "QueueRule", "RuleList",
+    "check_rule",
     "compile_rule", "described_criteria", "first_match", "next_match", "render",
 ]  # fmt: skip
 
@@ -139,6 +140,9 @@ def _compile(rule: QueueRule) -> Compiled:
 def _judge(
     ands: Sequence[tuple[Holds, Tried]], ors: Sequence[Holds], no_or: Tried, matched: Tried
 ) -> Callable[[Facts], Tried]:
+    if not ors and len(ands) <= 2:
+        return _judge_few(ands, matched)
+
     def judge(facts: Facts) -> Tried:
         for holds, failed in ands:
             if not holds(facts):
@@ -153,6 +157,15 @@ def _judge(
     return judge
 
 
+def _judge_few(ands: Sequence[tuple[Holds, Tried]], matched: Tried) -> Callable[[Facts], Tried]:
+    """One or two conditions, as most rules have, without a loop."""
+    (first, no_first), *rest = ands
+    if not rest:
+        return lambda facts: matched if first(facts) else no_first
+    [(second, no_second)] = rest
+    return lambda facts: (matched if second(facts) else no_second) if first(facts) else no_first
+
+
 def _never(_: Facts) -> bool:
     return False
 
@@ -160,24 +173,35 @@ def _never(_: Facts) -> bool:
 _position = attrgetter("position")
 
 
+class RuleList:
+    """Rules ready to be run on one conversation after another: in order, without disabled ones, compiled."""
+
+    def __init__(self, rules: Iterable[QueueRule]) -> None:
+        self._ready = [(r, compile_rule(r)) for r in sorted(rules, key=_position) if r.enabled]
+
+    def first(self, facts: Facts) -> Match:
+        """The first rule, by position, that holds and whose target can be told, and what was tried until then."""
+        return _match(self._ready, facts, [])
+
+    def next(self, facts: Facts, missed: Match) -> Match:
+        """The match after one whose queue turned out not to be there; that rule is noted as passed over."""
+        place = next(n for n, (r, _) in enumerate(self._ready) if missed.rule is not None and r.id == missed.rule.id)
+        over = self._ready[place][1].passed_over
+        return _match(self._ready[place + 1 :], facts, [*missed.tried[:-1], over])
+
+
 def first_match(rules: Sequence[QueueRule], facts: Facts) -> Match:
-    """The first enabled rule, by position, that holds and whose target can be told, and what was tried until then."""
-    return _match(sorted(rules, key=_position), facts, [])
+    """`RuleList.first`, for one conversation."""
+    return RuleList(rules).first(facts)
 
 
 def next_match(rules: Sequence[QueueRule], facts: Facts, missed: Match) -> Match:
-    """The match after one whose queue turned out not to be there; that rule is noted as passed over."""
-    ordered = sorted(rules, key=_position)
-    place = next(i for i, r in enumerate(ordered) if missed.rule is not None and r.id == missed.rule.id)
-    over = compile_rule(ordered[place]).passed_over
-    return _match(ordered[place + 1 :], facts, [*missed.tried[:-1], over])
+    """`RuleList.next`, for one conversation."""
+    return RuleList(rules).next(facts, missed)
 
 
-def _match(ordered: Iterable[QueueRule], facts: Facts, tried: list[Tried]) -> Match:
-    for rule in ordered:
-        if not rule.enabled:
-            continue
-        compiled = compile_rule(rule)
+def _match(ready: Iterable[tuple[QueueRule, Compiled]], facts: Facts, tried: list[Tried]) -> Match:
+    for rule, compiled in ready:
         note = compiled.judge(facts)
         if note.failed:
             tried.append(note)

@@ -18,7 +18,7 @@ from interlock.domain.log import RuleRun
 from interlock.domain.queue import Queue
 from interlock.domain.record import Address
 from interlock.domain.resource import iso
-from interlock.domain.rule import QueueRule
+from interlock.domain.rule import QueueRule, RuleList
 from interlock.ports import World
 from interlock.service import views
 from interlock.service.transact import Reading, provenance
@@ -193,7 +193,7 @@ async def evaluate(world: World, org: str, rules: Sequence[QueueRule], conversat
     """
     run = await run_of(world, org, conversation) if then else None
     facts = await _facts_then(world, rules, run) if run else await _facts_now(world, org, conversation)
-    placed = dry_run.place(rules, facts, await targets(world, org))
+    placed = dry_run.place(RuleList(rules), facts, await targets(world, org))
     return {
         "conversation": {"id": conversation, "rev": facts.conversation.rev},
         "at": iso(facts.now),

@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.domain import rule
 from interlock.domain.decision import Decision, Provenance, Why, step
-from interlock.domain.errors import InUse, InvalidValue, TooMany
+from interlock.domain.errors import InUse, InvalidValue, PreconditionFailed, TooMany
 from interlock.domain.queue import Queue, guard_default
 from interlock.domain.record import Record
 from interlock.domain.rule import QueueRule
@@ -102,14 +102,23 @@ async def delete_rule(world: World, by: Provenance, id: str, precondition: Preco
     return await transact(world, by, decide, beside=beside)
 
 
-async def order_rules(world: World, by: Provenance, ids: Sequence[str], *, beside: Beside) -> Done:
-    """A new order, naming every rule once."""
+async def order_rules(
+    world: World, by: Provenance, ids: Sequence[str], *, seen: Mapping[str, int], beside: Beside
+) -> Done:
+    """A new order, naming every rule once. `seen`: revs that it was decided on, by id; one that moved refuses it."""
 
     async def decide(reading: Reading) -> Decision:
         rules = {r.id: r for r in await rules_in_order(reading)}
         if sorted(ids) != sorted(rules):
             missing, unknown = sorted(set(rules) - set(ids)), sorted(set(ids) - set(rules))
             raise InvalidValue("Name every rule exactly once.", pointer="/rules", missing=missing, unknown=unknown)
+        moved = [r for r in rules.values() if seen.get(r.id, r.rev) != r.rev]
+        if moved:
+            raise PreconditionFailed(
+                f"The rule {moved[0].name} is at rev {moved[0].rev} now; read the rules again and decide anew.",
+                pointer="/basis",
+                moved=[{"id": r.id, "name": r.name, "currentRev": r.rev, "givenRev": seen[r.id]} for r in moved],
+            )
         moves: list[tuple[Record, Record]] = [
             (rules[i], rules[i].with_(position=n)) for n, i in enumerate(ids, 1) if rules[i].position != n
         ]

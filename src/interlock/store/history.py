@@ -8,11 +8,11 @@ from interlock.domain.log import RuleRun, decode_run, decode_versions
 from interlock.domain.record import Address, Record
 
 
-def runs_of(found: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
-    """Runs of the rules from rows (position of the run, position, body), where each run's own row is its last."""
+def runs_of(rows: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
+    """Runs from rows (run, position, body), each run's own row last of its partition's."""
     out: list[RuleRun] = []
     earlier: list[tuple[int, bytes]] = []
-    for run, position, body in found:
+    for run, position, body in rows:
         earlier.append((position, body))
         if position == run:
             out.append(decode_run(run, body, earlier))
@@ -22,8 +22,8 @@ def runs_of(found: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
 
 def version_in(rows: Iterable[tuple[int, bytes]], address: Address, rev: int) -> Record | None:
     """The record as it was at `rev`, from the rows (position, body) of its partition."""
-    for position, body in rows:
-        for version in decode_versions(position, body):
+    for _, body in rows:
+        for version in decode_versions(body):
             if (version.type, version.id, version.rev) == (address.type, address.id, rev):
                 return version.record()
     return None

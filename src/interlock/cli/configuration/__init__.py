@@ -1,0 +1,1 @@
+"""Configuration as files: `interlock apply`, `diff` and `export`, through the public API and nothing else."""

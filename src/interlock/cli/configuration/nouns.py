@@ -1,0 +1,115 @@
+"""What can stand in configuration files: one row per section, in the order in which they are applied.
+
+The fields of a section are those that the API's own bodies have, so a field that the API learns is known here at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+GUARDS = frozenset({"rev", "basis"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noun:
+    """One section.
+
+    section, title   as it is called in files, and one of its records in sentences
+    path             where the API lists and creates them; `put_only`: there is no POST, the address is known beforehand
+    identity         the fields that say which record is meant, the first that is not empty
+    fields           what may be said, in the order of exported files
+    refs             fields that hold ids of another section's records, and that section
+    fixed            fields that never change after creation
+    pruned           what stands in for deleting; `None`: DELETE; `False`: it cannot be taken away
+    about            what exported files say above the section
+    """
+
+    section: str
+    title: str
+    path: str
+    fields: tuple[str, ...]
+    identity: tuple[str, ...] = ("name",)
+    refs: Mapping[str, str] = field(default_factory=dict[str, str])
+    fixed: frozenset[str] = frozenset()
+    pruned: Mapping[str, Any] | bool | None = None
+    put_only: bool = False
+    single: bool = False
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    about: str = ""
+
+    @property
+    def file(self) -> str:
+        """The file that `export` writes it to."""
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in self.section) + ".yaml"
+
+    def names(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Which record is meant: the identifying field and its value."""
+        found = next((f for f in self.identity if values.get(f)), self.identity[-1])
+        return found, str(values.get(found) or "")
+
+
+def _fields(*bodies: Any, but: frozenset[str] = frozenset(), first: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The names that these bodies know, in their order."""
+    names = dict.fromkeys([*first, *(n for body in bodies for n in body.__struct_encode_fields__)])
+    return tuple(n for n in names if n not in GUARDS | but)
+
+
+@cache
+def all_nouns() -> tuple[Noun, ...]:
+    """Every section there is."""
+    from interlock.api import org_settings, queue_rules, queues, statuses, teams
+
+    return (
+        Noun(
+            section="statuses", title="status", path="/v1/routing/statuses",
+            fields=_fields(statuses.StatusNew, first=("name",)), fixed=frozenset({"statusType"}),
+            pruned={"enabled": False},
+            about="""Statuses: what agents say of themselves. Only one of type available is given new work.
+A status is known by its name; its type never changes. Of a built-in one only description and externalId can change.
+Statuses cannot be deleted: --prune switches off those that are not listed.""",
+        ),
+        Noun(
+            section="queues", title="queue", path="/v1/routing/queues",
+            fields=_fields(queues.QueueNew, first=("key", "name")), identity=("key", "name"),
+            pruned={"archived": True}, query={"all": "true"},
+            about="""Queues: where work waits. A queue is known by its key, or by its name if it has none.
+priority 1 is served first; itemSize is the weight of its items. The default queue takes what no rule matches.
+Queues cannot be deleted: --prune archives those that are not listed.""",
+        ),
+        Noun(
+            section="orgSettings", title="org settings", path="/v1/routing/org-settings", identity=(),
+            fields=_fields(org_settings.OrgWide), refs={"timeoutStatus": "statuses"}, pruned=False,
+            put_only=True, single=True,
+            about="""How routing behaves in the whole organisation. timeoutStatus is the name of a status.""",
+        ),
+        Noun(
+            section="teams", title="team", path="/v1/teams",
+            fields=_fields(teams.TeamNew, first=("name",), but=frozenset({"members"})), pruned=False,
+            about="""Teams: who serves the same queues. A team is known by its name.
+Members are people, not configuration, and stay as they are. Teams cannot be deleted.""",
+        ),
+        Noun(
+            section="teamRouting", title="routing settings of team", path="/v1/routing/settings", identity=("team",),
+            fields=("team", *_fields(org_settings.TeamSettings)), refs={"team": "teams", "queues": "queues"},
+            pruned={"enabled": False}, put_only=True,
+            about="""Which queues a team serves, first choice first, and how much its agents carry.
+Agents route only through a team that is enabled. --prune switches off what is not listed.""",
+        ),
+        Noun(
+            section="queueRules", title="queue rule", path="/v1/routing/queue-rules",
+            fields=_fields(queue_rules.RuleNew, first=("name", "description", "enabled", "criteria")),
+            refs={"queue": "queues"},
+            about="""Queue rules, first one first: the first that holds says where a conversation waits.
+A rule holds when every condition of `and` does and, if `or` has any, at least one of those. Its target is `queue`,
+a queue of this configuration, or `queueKey`, which may hold paths such as {{conversation.defaultLang}}.
+A rule is known by its name. --prune deletes those that are not listed.""",
+        ),
+    )  # fmt: skip
+
+
+def noun_of(section: str) -> Noun:
+    """The section of this name."""
+    return next(n for n in all_nouns() if n.section == section)
