@@ -66,10 +66,20 @@ def test_our_own_commit_leaves_us_alone(watch: Watch, header: Header, forgotten:
         watch.begun()
         assert watch.alone()
         header.commit()
-        assert not watch.alone(), "it is visible, and not yet taken in"
+        assert watch.alone(), "it is ours, and nobody has been told yet: memory is the state before"
         watch.ended(committed=True)
         assert watch.alone()
     assert forgotten == []
+
+
+def test_a_commit_of_others_right_after_our_own_ends_it(watch: Watch, header: Header, forgotten: list[int]) -> None:
+    watch.begun()
+    header.commit()
+    header.commit()
+    assert not watch.alone()
+    watch.ended(committed=True)
+    assert not watch.alone()
+    assert forgotten
 
 
 def test_a_commit_of_others_ends_it_once(watch: Watch, header: Header, forgotten: list[int]) -> None:

@@ -27,7 +27,8 @@ class Watch:
     """Watches one database file. `forget` is called when others have, or may have, committed.
 
     The writer says `begun` once it holds the write lock and `ended` when its transaction is over; in between the loads
-    that it allows are of the state before. To be closed before the connections are: the memory is theirs.
+    that it allows are of the state before, also for the moment in which another process can see more already. To be
+    closed before the connections are: the memory is theirs.
     """
 
     def __init__(self, path: str, forget: Callable[[], None]) -> None:
@@ -45,7 +46,10 @@ class Watch:
             return True
         if not self._writing:
             self._start_from(header)
-        return False
+            return False
+        # Our own COMMIT is through, and the loop has not come to say so. Until it has, nobody has been told: what is in
+        # memory is the state before, and one more change than known is ours, since we held the lock when it was begun.
+        return self._known is not None and _changes(header) == _after(self._known)
 
     def begun(self) -> None:
         """We hold the write lock: until we give it back nobody else commits."""
@@ -60,7 +64,7 @@ class Watch:
         before, header = self._known, self._header()
         if header == before:
             return
-        if committed and header and before and _changes(header) == (_changes(before) + 1) & 0xFFFFFFFF:
+        if committed and header and before and _changes(header) == _after(before):
             self._known = header
             return
         self._known = None
@@ -80,6 +84,11 @@ class Watch:
 
 def _changes(header: bytes) -> int:
     return _CHANGE.unpack_from(header, _CHANGE_AT)[0]
+
+
+def _after(header: bytes) -> int:
+    """How many changes there are after one more commit; the count wraps."""
+    return (_changes(header) + 1) & 0xFFFFFFFF
 
 
 def _mapped(path: str) -> ctypes.Array[ctypes.c_char] | None:
