@@ -87,6 +87,8 @@ class Calendar(msgspec.Struct, frozen=True):
         """How much of [start, end) is open, in ms; 0 if `end` is not after `start`."""
         if end <= start:
             return 0
+        if self is ALWAYS:
+            return end - start
         return sum(self._open_until(b + off) - self._open_until(a + off) for a, b, off in self._stretches(start, end))
 
     def _offset(self, at: int) -> int:

@@ -267,27 +267,45 @@ CADENCES: tuple[Cadence, ...] = (
 )
 
 
-def cues(row: Row, role: Role, table: Sequence[Reaction] = REACTIONS) -> list[tuple[Reaction, Cue]]:
+ByType = Mapping[str, Sequence[Reaction]]
+"""A role's reactions by the type of record that they look at, in the order of the table."""
+
+
+def by_type(role: Role, table: Sequence[Reaction] = REACTIONS) -> ByType:
+    """What a role reacts to: made once for a batch, since most rows are none of its business."""
+    found: dict[str, list[Reaction]] = {}
+    for reaction in table:
+        if reaction.role == role:
+            found.setdefault(reaction.type, []).append(reaction)
+    return found
+
+
+def cues(row: Row, mine: ByType) -> list[tuple[Reaction, Cue]]:
     """What a role has to do about a committed row, in the order of the table."""
     found: list[tuple[Reaction, Cue]] = []
     for n, change in enumerate(row.changes):
-        for reaction in table:
-            if reaction.role != role or reaction.type != change.type or change.verb not in reaction.verbs:
-                continue
-            if row.why.in_step and not reaction.echo:
+        for reaction in mine.get(change.type, ()):
+            if change.verb not in reaction.verbs or (row.why.in_step and not reaction.echo):
                 continue
             if _moves(change, reaction.fields):
                 found.append((reaction, cue_of(row, change, n)))
     return found
 
 
-def rounds(row: Row, role: Role, table: Sequence[Round] = ROUNDS) -> list[tuple[Round, Cue]]:
+def rounds_of(role: Role, table: Sequence[Round] = ROUNDS) -> list[Round]:
+    """A role's rounds."""
+    return [each for each in table if each.role == role]
+
+
+def rounds(row: Row, mine: Sequence[Round]) -> list[tuple[Round, Cue]]:
     """What a committed row adds to a role's rounds."""
+    if not mine:
+        return []
     return [
         (each, cue_of(row, change, n))
         for n, change in enumerate(row.changes)
-        for each in table
-        if each.role == role and change.type in each.watched and _moves(change, each.watched[change.type])
+        for each in mine
+        if change.type in each.watched and _moves(change, each.watched[change.type])
     ]
 
 

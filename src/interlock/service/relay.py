@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
 from interlock.ports import World
-from interlock.service.reactions import REACTIONS, Cue, React, ReactAtOnce, Reaction, Role, Round, cues, rounds
+from interlock.service.reactions import (
+    REACTIONS,
+    Cue,
+    React,
+    ReactAtOnce,
+    Reaction,
+    Role,
+    Round,
+    by_type,
+    cues,
+    rounds,
+    rounds_of,
+)
 from interlock.service.transact import note, provenance
 
 ATTEMPTS = 3
@@ -27,10 +39,11 @@ async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIO
     batch = await world.bus.receive(role, BATCH_MAX)
     partitions: dict[str, list[tuple[Reaction, Cue]]] = {}
     news: dict[tuple[int, str], tuple[Round, list[Cue]]] = {}
+    mine, together = by_type(role, table), rounds_of(role)
     for row in batch.rows:
-        for reaction, cue in cues(row, role, table):
+        for reaction, cue in cues(row, mine):
             partitions.setdefault(row.partition, []).append((reaction, cue))
-        for each, cue in rounds(row, role):
+        for each, cue in rounds(row, together):
             news.setdefault((id(each), row.org), (each, []))[1].append(cue)
     if partitions:
         await world.together([follow(world, role, todo) for todo in partitions.values()])

@@ -18,7 +18,7 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, World
 from interlock.service import reactions
 from interlock.service.cases import case_of, open_item
-from interlock.service.reactions import Cue, Reaction, Role, cues
+from interlock.service.reactions import Cue, Reaction, Role, by_type, cues
 from interlock.service.relay import BATCH_MAX, follow
 from interlock.service.sync import by_sync
 from interlock.service.transact import Decide, Done, Reading, transact
@@ -87,7 +87,7 @@ async def acknowledging_first(world: World, role: Role, table: Sequence[Reaction
     batch = await world.bus.receive(role, BATCH_MAX)
     await world.bus.acknowledge(batch)
     for row in batch.rows:
-        await follow(world, role, cues(row, role, table))
+        await follow(world, role, cues(row, by_type(role, table)))
     return len(batch.rows)
 
 

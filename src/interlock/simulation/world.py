@@ -17,7 +17,7 @@ from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Batch, Commit, Mark, Query, World
-from interlock.service.reactions import Reaction, Role, cues, rounds
+from interlock.service.reactions import Reaction, Role, by_type, cues, rounds, rounds_of
 from interlock.simulation.faults import Faults
 from interlock.store.memory import MemoryStore
 
@@ -149,13 +149,12 @@ class Channel:
         self.name = name
         self.rows: list[Row] = []
         self.again: set[str] = set()
-        self._role: Role = role
-        self._table = tuple(table)
-        self._rounds = any(r.role == "routing" for r in table)
+        self._mine = by_type(role, table)
+        self._together = rounds_of(role) if any(r.role == "routing" for r in table) else []
 
     def wants(self, row: Row) -> bool:
         """Whether a row would give a cue."""
-        return bool(cues(row, self._role, self._table) or (self._rounds and rounds(row, self._role)))
+        return bool(cues(row, self._mine) or rounds(row, self._together))
 
     def reset(self, rows: Iterable[Row]) -> None:
         """As it was when the run began."""
