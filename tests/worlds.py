@@ -9,8 +9,9 @@ import httpx
 
 from interlock.api.app import build
 from interlock.api.host import Settings
+from interlock.domain.agent import WorkSession
 from interlock.domain.ids import compose
-from interlock.ports import Batch, World
+from interlock.ports import Batch, Query, World
 from interlock.service import orgs
 from interlock.service.reactions import ROLES
 from interlock.service.relay import run_once
@@ -178,3 +179,10 @@ async def settled(house: House, seconds: float = 5) -> None:
     """`settle`, with a limit, so that a test that never ends says so."""
     async with asyncio.timeout(seconds):
         await house.settle()
+
+
+async def sessions(house: House, admin: Client) -> list[WorkSession]:
+    """Every shift there is, as it is stored."""
+    org = (await admin.get("/v1/routing/org-settings"))["data"]["id"]
+    found = await house.store.find(Query(name="listing", org=org, type=WorkSession.TYPE, limit=1000))
+    return [s for s in found if isinstance(s, WorkSession)]

@@ -25,6 +25,7 @@ REFUSED_ANYWAY = {
 ID = re.compile(r"\{ids?:str\}")
 PER_ID = [o for o in operations() if ID.search(o.path)]
 LISTS = [o for o in operations() if o.method == "GET" and o.path.startswith("/v1/") and "{" not in o.path]
+NAMED = {"conversation_name": {"operator": "equals", "value": "x"}}
 DECISION = "/v1/routing/decisions/{id:str}"
 
 
@@ -50,6 +51,10 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     made_workflow = (await admin.post("/v1/workflows", {**workflow, "steps": [], "enabled": False}))["data"]["id"]
     hours = {"1": [[540, 1020]]}
     schedule = await admin.post("/v1/schedules", {"name": "s", "hours": hours, "default": True})
+    skill = (await admin.post("/v1/routing/skills", {"name": "German"}))["data"]["id"]
+    await admin.put(f"/v1/routing/users/{floor.agents[0]}/skills", {"skills": [{"skill": skill, "level": 5}]})
+    asks = {"criteria": {"and": [NAMED]}}
+    skill_rule = await admin.post("/v1/routing/skill-rules", {"name": "r", "skills": [{"skill": skill}], **asks})
     session = (await floor.sign_in())["data"]["id"]
     c = (await admin.post("/v1/conversations", {"channels": ["chat"], "customer": customer}))["data"]["id"]
     message = await admin.post(f"/v1/conversations/{c}/messages", {"channel": "chat", "app": "chat"})
@@ -75,6 +80,8 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/routing/queue-rules/": made_rule,
         "/v1/workflows/": made_workflow,
         "/v1/schedules/": schedule["data"]["id"],
+        "/v1/routing/skills/": skill,
+        "/v1/routing/skill-rules/": skill_rule["data"]["id"],
         "/v1/routing/statuses/": floor.available,
         "/v1/routing/settings/": floor.team,
         "/v1/routing/work-sessions/": session,
@@ -90,6 +97,8 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
 
 def body_of(o: Operation) -> dict[str, Any] | None:
     """A body that is right in itself."""
+    if o.id == "updateUserSkills":
+        return {"skills": []}
     return dict(o.example or {}) | ({"user": "f" * 24} if "reservations" in o.path else {}) if o.body else None
 
 
@@ -151,4 +160,10 @@ async def test_ids_of_another_org_inside_bodies_are_not_found(house: House, ids:
     schedule = ids.by_path["/v1/schedules/"]
     await other.post("/v1/routing/queues", {"name": "x", "schedule": schedule}, 404)
     await other.put("/v1/routing/org-settings", {"schedule": schedule}, 404)
+    skills = [{"skill": ids.by_path["/v1/routing/skills/"], "level": 1}]
+    await other.put(f"/v1/conversations/{own}", {"skills": skills}, 404)
+    await other.post("/v1/routing/skill-rules", {"name": "x", "criteria": {"and": [NAMED]}, "skills": skills}, 404)
+    stranger = (await other.post("/v1/users", {"name": "x"}))["data"]["id"]
+    before = await house.store.last_position()
+    await other.put(f"/v1/routing/users/{stranger}/skills", {"skills": skills}, 404)
     assert await house.store.last_position() == before

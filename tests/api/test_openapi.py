@@ -73,9 +73,13 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
         offer = (await admin.get("/v1/routing/reservations"))["data"][0]
         item = (await admin.get("/v1/routing/work-items"))["data"][0]
     session = (await floor.agent().get("/v1/routing/work-sessions/current"))["data"]["id"]
+    skill = (await admin.post("/v1/routing/skills", {"name": "Any"}))["data"]["id"]
+    await admin.put(f"/v1/routing/users/{floor.agents[0]}/skills", {"skills": [{"skill": skill, "level": 5}]})
     ids = {
         "/v1/conversations": c,
         "/v1/users": floor.agents[0],
+        "/v1/routing/users": floor.agents[0],
+        "/v1/routing/skills": skill,
         "/v1/teams": floor.team,
         "/v1/routing/queues": floor.queue,
         "/v1/routing/statuses": floor.available,
@@ -90,6 +94,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
         ("/v1/tags", {"name": "x"}),
         ("/v1/shortcuts", {"name": "x"}),
         ("/v1/routing/queue-rules", {"name": "r", "criteria": criteria, "queue": floor.queue}),
+        ("/v1/routing/skill-rules", {"name": "r", "criteria": criteria, "skills": [{"skill": skill}]}),
         ("/v1/schedules", {"name": "s", "hours": {"1": [[540, 1020]]}}),
         (
             "/v1/workflows",
@@ -101,6 +106,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
     text = json.dumps(o.example)
     for given, there in (
         ("68f0a0000000000000000501", floor.available),
+        ("68f0a0000000000000000601", skill),
         ("68f0a0000000000000000401", floor.agents[0]),
         ("69a551900000000000000c01", c),
     ):

@@ -34,6 +34,7 @@ async def at_work() -> tuple[House, dict[str, str]]:
     admin: Client = house.client()
     floor = await Floor(house, admin).open(1)
     schedule = (await admin.post("/v1/schedules", {"name": "s", "hours": {"1": [[540, 1020]]}}))["data"]["id"]
+    skill = (await admin.post("/v1/routing/skills", {"name": "German"}))["data"]["id"]
     session = (await floor.sign_in())["data"]["id"]
     body = {"channels": ["chat"], "queue": {"id": floor.queue}}
     c = (await admin.post("/v1/conversations", body))["data"]["id"]
@@ -44,6 +45,7 @@ async def at_work() -> tuple[House, dict[str, str]]:
         "/v1/users/": floor.agents[0],
         "/v1/teams/": floor.team,
         "/v1/schedules/": schedule,
+        "/v1/routing/skills/": skill,
         "/v1/routing/queues/": floor.queue,
         "/v1/routing/statuses/": floor.available,
         "/v1/routing/settings/": floor.team,

@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from interlock.api import (
+    abilities,
     api_keys,
     changes,
     conversations,
@@ -36,6 +37,8 @@ from interlock.api import (
     reservations,
     schedules,
     sign_ins,
+    skill_rules,
+    skills,
     statuses,
     teams,
     users,
@@ -69,6 +72,9 @@ NOUNS = (
     statuses,
     org_settings,
     schedules,
+    skills,
+    skill_rules,
+    abilities,
     work_sessions,
     work_items,
     reservations,

@@ -25,6 +25,7 @@ from interlock.api.shapes import (
     Moment,
     Name,
     QueueRef,
+    Requirements,
     Rev,
     SeenRevs,
     Text,
@@ -83,6 +84,7 @@ class Writable(Base, frozen=True, kw_only=True):
     ended_by_type: Literal["user", "customer"] | UnsetType | None = UNSET
     tags: Words | UnsetType | None = UNSET
     custom: Free | UnsetType | None = UNSET
+    skills: Requirements | UnsetType | None = UNSET
     name: Text | UnsetType | None = UNSET
     preview: Long | UnsetType | None = UNSET
     external_id: Name | UnsetType | None = UNSET

@@ -17,7 +17,7 @@ from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Name, Rev, SeenRevs, fields_of
 from interlock.domain.errors import InUse, NotFound
 from interlock.domain.resource import Json, resource
-from interlock.domain.schedule import Holiday, Schedule
+from interlock.domain.schedule import Schedule
 from interlock.service import schedules as service
 from interlock.service import views
 from interlock.service.calendars import EPOCH, holidays_of
@@ -92,11 +92,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def _fields(call: Call) -> dict[str, Any]:
-    body: Any = call.body
-    fields = fields_of(body, Schedule, but=("holidays",))
-    if body.holidays is not UNSET:
-        fields["holidays"] = tuple(Holiday(h.date.isoformat(), h.name) for h in body.holidays or ())
-    return fields
+    return fields_of(call.body, Schedule)
 
 
 def _closed_days(call: Call, s: Schedule) -> list[Json]:

@@ -77,6 +77,27 @@ class CapacityIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     priorities: Annotated[tuple[PriorityLimit, ...], Meta(max_length=100)] | UnsetType = UNSET
 
 
+class RelaxIn(Base, frozen=True, kw_only=True):
+    """From so many seconds of waiting on: another level, another mode, or nothing is asked any more."""
+
+    after_seconds: Annotated[int, Meta(ge=1, le=10_000_000)]
+    level: Annotated[int, Meta(ge=1, le=5)] | None = None
+    mode: Literal["required", "preferred"] | None = None
+    drop: bool = False
+
+
+class RequirementIn(Base, frozen=True, kw_only=True):
+    """A skill that is asked for. Required: nobody below the level gets it. Preferred: who reaches it goes first."""
+
+    skill: Id
+    level: Annotated[int, Meta(ge=1, le=5)] = 1
+    mode: Literal["required", "preferred"] = "required"
+    relax: Annotated[tuple[RelaxIn, ...], Meta(max_length=10)] = ()
+
+
+Requirements = Annotated[tuple[RequirementIn, ...], Meta(max_length=20)]
+
+
 def ms(at: datetime) -> int:
     """Milliseconds since 1970; raises for a time before."""
     since = (at - _EPOCH) // _MS
@@ -100,10 +121,14 @@ def fields_of(body: msgspec.Struct, kind: type[Record], *, but: Collection[str] 
             value = defaults.get(field)
         elif isinstance(value, datetime):
             value = ms(value)
-        elif isinstance(value, msgspec.Struct):
+        elif isinstance(value, msgspec.Struct) or (isinstance(value, tuple) and _structs(value)):
             value = msgspec.json.decode(msgspec.json.encode(value), type=_types(kind)[field])
         out[field] = value
     return out
+
+
+def _structs(values: tuple[Any, ...]) -> bool:
+    return bool(values) and isinstance(values[0], msgspec.Struct)
 
 
 def defaults_of(body: type[msgspec.Struct], kind: type[Record], *, but: Collection[str] = ()) -> dict[str, Any]:

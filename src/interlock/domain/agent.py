@@ -133,6 +133,8 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "org-settings"
     RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status", "schedule": "schedule"}
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"skill_rules"})
+
     accept_required: bool = True
     accept_timeout_seconds: int = 30
     timeout_status: str | None = None
@@ -145,6 +147,8 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     rules_wait_ms: int = 2000
     capacity: dict[str, Any] = msgspec.field(default_factory=lambda: {"total": 20, "channels": {"voice": 1}})
     lag_objective_seconds: int = 5
+    skill_rules: int = 0
+    """How many skill rules were ever made, written with each: an org that has none never looks for them."""
     schedule: str | None = None
     """The default schedule: in force wherever a queue names none of its own; none: always open."""
 

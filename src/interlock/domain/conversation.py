@@ -12,6 +12,7 @@ from interlock.domain.assignment import Assigned, Coupled, Done, Nothing, Queued
 from interlock.domain.decision import Decision, Moment, Reason, Why, Write, birth, step
 from interlock.domain.errors import InvalidCombination, StaleBasis, TooMany
 from interlock.domain.record import Index, Record
+from interlock.domain.skill import Requirement
 
 Channel = Literal["email", "sms", "chat", "facebook", "twitter-dm", "twitter-tweet", "voice", "instagram", "whatsapp"]
 Status = Literal["open", "snoozed", "done"]
@@ -89,6 +90,8 @@ class Conversation(Record, frozen=True, kw_only=True):
     ended_by_type: Literal["user", "customer"] | None = None
     tags: tuple[str, ...] = ()
     custom: dict[str, Any] = {}
+    skills: tuple[Requirement, ...] = ()
+    """What it asks of an agent by itself, beside what the skill rules say."""
     name: str | None = None
     preview: str = ""
     external_id: str | None = None

@@ -18,6 +18,7 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
 from interlock.domain.schedule import Schedule
 from interlock.domain.skill import Skill
+from interlock.domain.skill_rule import SkillRule
 from interlock.domain.wording import Shortcut, Tag
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.domain.workflow import Workflow
@@ -40,6 +41,7 @@ KINDS: dict[str, type[Record]] = {
         Schedule,
         Skill,
         Shortcut,
+        SkillRule,
         Status,
         Tag,
         Team,

@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ from interlock.domain.record import Index, Record
 __all__ = [
     "CRITERIA_INVALID", "RULES_MAX", "RULE_TARGET_UNKNOWN", "Compiled", "Facts", "Match", "QueueRule", "RuleList",
     "check_rule",
-    "compile_rule", "described_criteria", "first_match", "next_match", "render",
+    "compile_rule", "described_criteria", "first_match", "names_in", "next_match", "render",
 ]  # fmt: skip
 
 RULES_MAX = 100
@@ -62,8 +62,7 @@ class QueueRule(Record, frozen=True, kw_only=True):
 
     def condition_names(self) -> tuple[str, ...]:
         """The fields its criteria name, both sides, in order."""
-        sides = (self.criteria.get(side) or () for side in ("and", "or"))
-        return tuple(name for side in sides for condition in side for name in condition)
+        return names_in(self.criteria)
 
     @property
     def wants_message(self) -> bool:
@@ -77,6 +76,31 @@ class QueueRule(Record, frozen=True, kw_only=True):
 
     def _wants(self, part: str) -> bool:
         return any(name.startswith(part) for name in (*self.condition_names(), *_paths(self.queue_key or "")))
+
+
+def names_in(criteria: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that criteria name, both sides, in order."""
+    sides = (criteria.get(side) or () for side in ("and", "or"))
+    return tuple(name for side in sides for condition in side for name in condition)
+
+
+class Judged(Protocol):
+    """What has criteria: a queue rule, a skill rule."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def rev(self) -> int:
+        """Its rev."""
+        ...
+
+    @property
+    def criteria(self) -> dict[str, Any]:
+        """`{and, or}`."""
+        ...
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -103,7 +127,7 @@ _COMPILED_MAX = 10_000
 _compiled: dict[tuple[str, int], tuple[dict[str, Any], Compiled]] = {}
 
 
-def compile_rule(rule: QueueRule) -> Compiled:
+def compile_rule(rule: Judged) -> Compiled:
     """The rule, compiled once per (id, rev): a change of one rule compiles no other anew.
 
     A draft of a rule, such as a dry run has, may bear the id and rev of a stored one with other criteria; so these are
@@ -120,7 +144,7 @@ def compile_rule(rule: QueueRule) -> Compiled:
     return made
 
 
-def _compile(rule: QueueRule) -> Compiled:
+def _compile(rule: Judged) -> Compiled:
     try:
         ands = [(compile_condition(c), c.name) for c in conditions(rule.criteria, "and")]
         ors = [(compile_condition(c), c.name) for c in conditions(rule.criteria, "or")]

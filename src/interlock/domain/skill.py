@@ -10,9 +10,14 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from interlock.domain.errors import InvalidValue, TooMany
 from interlock.domain.record import Index, Record
 
 LEVEL_MAX = 5
+REQUIREMENTS_MAX = 20
+"""Requirements of one list: of one rule, or of one conversation."""
+STEPS_MAX = 10
+"""Steps of relaxation of one requirement."""
 Mode = Literal["required", "preferred"]
 
 
@@ -129,3 +134,51 @@ def combined(lists: Iterable[Sequence[Requirement]]) -> tuple[Requirement, ...]:
 
 def _strictness(asked: Requirement) -> tuple[int, bool]:
     return asked.level, asked.mode == "required"
+
+
+def check_requirements(requirements: Sequence[Requirement], pointer: str) -> None:
+    """Raises unless these are requirements: each skill once, steps in order of time, each of them one thing."""
+    if len(requirements) > REQUIREMENTS_MAX:
+        raise TooMany(f"At most {REQUIREMENTS_MAX} skills are asked for at once.", pointer=pointer)
+    seen: set[str] = set()
+    for place, each in enumerate(requirements):
+        at = f"{pointer}/{place}"
+        if each.skill in seen:
+            raise InvalidValue(f"The skill {each.skill} is asked for twice; name it once.", pointer=f"{at}/skill")
+        seen.add(each.skill)
+        if not 1 <= each.level <= LEVEL_MAX:
+            raise InvalidValue(f"A level is 1 to {LEVEL_MAX}.", pointer=f"{at}/level")
+        _check_steps(each, f"{at}/relax")
+
+
+def _check_steps(each: Requirement, pointer: str) -> None:
+    if len(each.relax) > STEPS_MAX:
+        raise TooMany(f"A requirement has at most {STEPS_MAX} steps.", pointer=pointer)
+    last = 0
+    for place, step in enumerate(each.relax):
+        at = f"{pointer}/{place}"
+        if step.after_seconds <= last:
+            raise InvalidValue("Steps stand in order of time, each later than the one before.", pointer=at)
+        if (step.level is not None) + (step.mode is not None) + step.drop != 1:
+            raise InvalidValue("A step does one thing: another level, another mode, or drop: true.", pointer=at)
+        if step.level is not None and not 1 <= step.level <= LEVEL_MAX:
+            raise InvalidValue(f"A level is 1 to {LEVEL_MAX}.", pointer=f"{at}/level")
+        last = step.after_seconds
+
+
+def check_reach(requirements: Sequence[Requirement], reach: Mapping[str, int], pointer: str) -> None:
+    """Raises if nobody could ever take an item that asks for this: when every step is done, a skill is still required
+    at a level that no agent has. `reach`: the highest level of any agent, by skill.
+    """
+    for place, each in enumerate(requirements):
+        for end in requirements_at((each,), float("inf")):
+            best = reach.get(end.skill, 0)
+            if end.mode == "required" and best < end.level:
+                had = f"the best has level {best}" if best else "nobody has it"
+                raise InvalidValue(
+                    f"No agent could take an item that requires the skill {end.skill} at level {end.level}: {had}. "
+                    "Give it to an agent first, prefer it, or relax it.",
+                    pointer=f"{pointer}/{place}",
+                    skill=end.skill,
+                    best=best,
+                )  # fmt: skip

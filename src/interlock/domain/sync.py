@@ -56,7 +56,8 @@ def _begin(c: Conversation, last: WorkItem | None, lent: Case | None, peer: Basi
         return _silent("forward", c.id, last, peer, moment, reason="no agent is needed")
     case = begin(c, last, {}, moment)
     if lent is not None:
-        case = msgspec.structs.replace(case, sessions=lent.sessions, queues=lent.queues, hours=lent.hours)
+        item = case.item.with_(skills=lent.item.skills)
+        case = msgspec.structs.replace(case, item=item, sessions=lent.sessions, queues=lent.queues, hours=lent.hours)
     writes = settle(case, known, moment, Manner(left=_left(unit.shape(value)[0])))
     made = tuple(_first(w, case, known) for w in writes) or (birth(case.item),)
     if not any(isinstance(w.after, WorkItem) for w in made):

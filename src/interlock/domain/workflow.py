@@ -28,10 +28,11 @@ from interlock.domain.condition import (
     there,
 )
 from interlock.domain.conversation import USERS_MAX, Conversation, Shared, Status
-from interlock.domain.errors import InvalidValue, Malformed, TooMany
+from interlock.domain.errors import InvalidValue, Malformed, Problem, TooMany
 from interlock.domain.facts import FITS, SUFFIXES
 from interlock.domain.ids import is_id
 from interlock.domain.record import Index, Record
+from interlock.domain.skill import Requirement, check_requirements
 
 STEPS_MAX = 50
 TRANSITIONS_MAX = 20
@@ -152,6 +153,9 @@ def _new(wish: Mapping[str, Any], c: Conversation) -> tuple[dict[str, Any], Shar
         fields["tags"] = tuple(wish["tags"])
     if "priority" in wish and wish["priority"] != c.priority:
         fields["priority"] = wish["priority"]
+    skills = _requirements(wish["skills"]) if "skills" in wish else None
+    if skills is not None and skills != c.skills:
+        fields["skills"] = skills
     custom = {**c.custom, **wish.get("custom", {})}
     if custom != c.custom:
         fields["custom"] = custom
@@ -203,6 +207,18 @@ def _queue_fits(value: Any) -> bool:
 
 
 _STATUSES: tuple[str, ...] = get_args(Status)
+
+
+def _requirements(value: Any) -> tuple[Requirement, ...] | None:
+    """Requirements as a step gives them; `None` if they are none."""
+    try:
+        found = msgspec.convert(value, tuple[Requirement, ...])
+        check_requirements(found, "")
+    except (msgspec.ValidationError, Problem):
+        return None
+    return found
+
+
 _FITS: dict[str, Callable[[Any], bool]] = {
     "assignedUsers": lambda v: _list_of_text(v, USERS_MAX),
     "queue": _queue_fits,
@@ -210,6 +226,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "tags": lambda v: _list_of_text(v, TAGS_MAX),
     "priority": lambda v: type(v) is int and 1 <= v <= 5,
     "custom": lambda v: isinstance(v, Mapping),
+    "skills": lambda v: _requirements(v) is not None,
 }
 _WANTS: dict[str, str] = {
     "assignedUsers": f"a list of at most {USERS_MAX} ids of users",
@@ -218,6 +235,7 @@ _WANTS: dict[str, str] = {
     "tags": f"a list of at most {TAGS_MAX} tags",
     "priority": "a whole number from 1 to 5",
     "custom": "an object of custom attributes",
+    "skills": 'a list of requirements such as {"skill": …, "level": 1 to 5, "mode": "required"}',
 }
 
 

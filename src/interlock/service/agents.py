@@ -9,6 +9,7 @@ import msgspec
 
 from interlock.domain import agent, life_cycle
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
+from interlock.domain.capacity import check_limits, check_team
 from interlock.domain.decision import Decision, Provenance, Why, birth
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
@@ -181,6 +182,11 @@ async def put_routing_settings(
             await reading.one(Queue, queue, pointer=f"/queues/{place}")
         present = await reading.maybe(RoutingSettings, team)
         now = reading.moment.now
+        org = await settings_of(reading)
+        after = (present or RoutingSettings(id=team, org=by.org, team=team)).with_(**fields)
+        check_team(after)
+        total = after.work_item_capacity if after.work_item_capacity is not None else org.capacity.get("total")
+        check_limits(after.capacity or {}, inherited=total, pointer="/capacity")
         if present is None:
             made = RoutingSettings(
                 id=team, org=by.org, team=team, created_at=now, updated_at=now, modified_at=now, **fields
@@ -237,6 +243,7 @@ async def put_org_settings(
     """How routing behaves in this org."""
 
     async def decide(reading: Reading) -> Decision:
+        check_limits(fields.get("capacity") or {}, inherited=20, pointer="/capacity")
         if fields.get("timeout_status"):
             await reading.one(Status, fields["timeout_status"], pointer="/timeoutStatus")
         present = await settings_of(reading)

@@ -7,12 +7,14 @@ from typing import cast
 
 from interlock.domain.agent import WorkSession
 from interlock.domain.assignment import Coupled, shape
+from interlock.domain.conversation import Conversation
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
 from interlock.domain.settle import Case
 from interlock.domain.work_item import QueuePass, WorkItem, open_item_claim
 from interlock.ports import Query
 from interlock.service.calendars import hours_of
+from interlock.service.requirements import requirements
 from interlock.service.transact import Reading
 
 
@@ -33,10 +35,11 @@ async def case_of(reading: Reading, item: WorkItem, *, users: Iterable[str] = ()
 
 
 async def lent_case(
-    reading: Reading, conversation: str, users: Iterable[str | None], queues: Iterable[str | None]
+    reading: Reading, c: Conversation, users: Iterable[str | None], queues: Iterable[str | None]
 ) -> Case:
-    """The sessions, queues and calendars that an item which does not exist yet may need."""
-    nothing = WorkItem(id="", org=reading.org, resource=conversation, pass_="")
+    """What an item which does not exist yet may need: sessions, queues, calendars, and what it asks for in `item`."""
+    asked = await requirements(reading, c)
+    nothing = WorkItem(id="", org=reading.org, resource=c.id, pass_="", skills=asked.requirements)
     blank = QueuePass(id="", org=reading.org, work_item="")
     known = await reading.many(Queue, queues)
     hours = await hours_of(reading, known.values())

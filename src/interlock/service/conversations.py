@@ -19,6 +19,7 @@ from interlock.domain.queue import Queue
 from interlock.ports import Query, World
 from interlock.service.cases import open_item
 from interlock.service.preconditions import Precondition
+from interlock.service.requirements import check_asked
 from interlock.service.routing import active_user
 from interlock.service.transact import Beside, Done, Reading, provenance, transact
 
@@ -28,6 +29,7 @@ async def create(world: World, by: Provenance, fields: Mapping[str, Any], said: 
 
     async def decide(reading: Reading) -> Decision:
         await _known(reading, said)
+        await _asked(reading, fields)
         if fields.get("customer"):
             await reading.one(Customer, fields["customer"], pointer="/customer")
         now = reading.moment.now
@@ -61,6 +63,7 @@ async def update(
         names = {Conversation.outward(f) for f in fields} | (set[str]() if said.silent else set(domain.COUPLED))
         await precondition.check(reading, c, names)
         await _known(reading, said)
+        await _asked(reading, fields)
         basis = precondition.seen(c)
         item = await open_item(reading, id) if basis is None and not said.silent and by.actor.cls == "person" else None
         known = item.coupled if item else None
@@ -144,6 +147,12 @@ async def _known(reading: Reading, said: Shared) -> None:
         queue = await reading.one(Queue, said.queue, pointer="/queue/id")
         if queue.archived:
             raise Refused(f"The queue {queue.name} is archived.", pointer="/queue/id")
+
+
+async def _asked(reading: Reading, fields: Mapping[str, Any]) -> None:
+    """Raises unless the skills that a write asks for are there, and in some agent's reach."""
+    if fields.get("skills"):
+        await check_asked(reading, fields["skills"], "/skills")
 
 
 async def wake_due(world: World) -> list[Done]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from interlock.domain import agent
 from interlock.domain.access import ApiKey
-from interlock.domain.agent import Status, Team, User
+from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User
+from interlock.domain.capacity import check_limits
 from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
 from interlock.domain.errors import InvalidValue, KeyTaken, SystemRecord
 from interlock.domain.record import Record
@@ -24,6 +26,7 @@ async def create_user(world: World, by: Provenance, fields: Mapping[str, Any], *
         now = reading.moment.now
         made = User(id=reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields)
         await _free(reading, made, None)
+        await check_capacity(reading, made, "/capacity")
         return _written(made, (birth(made), *await _join(reading, made.id, (), made.teams)))
 
     return await transact(world, by, decide, beside=beside)
@@ -39,11 +42,38 @@ async def update_user(
         await precondition.check(reading, present, {User.outward(f) for f in fields})
         after = present.with_(**fields)
         await _free(reading, after, present)
+        if "capacity" in fields:
+            await check_capacity(reading, after, "/capacity")
         moved = await _join(reading, id, present.teams, after.teams)
         own = (step(present, after, reading.moment.now, by_hand=True),) if after != present else ()
         return _written(present, (*own, *moved))
 
     return await transact(world, by, decide, beside=beside)
+
+
+async def set_capacity(
+    world: World, by: Provenance, id: str, limits: dict[str, Any] | None, precondition: Precondition, *, beside: Beside
+) -> Done:
+    """A user's own limits, whole; their live shift takes them at once (a reaction)."""
+
+    async def decide(reading: Reading) -> Decision:
+        present = await reading.one(User, id)
+        await precondition.check(reading, present, {"capacity"})
+        await check_capacity(reading, present.with_(capacity=limits), "")
+        return records.put(present, {"capacity": limits}, reading.moment)
+
+    return await transact(world, by, decide, beside=beside)
+
+
+async def check_capacity(reading: Reading, user: User, pointer: str) -> None:
+    """Raises if a user's limits contradict each other, or the total that any of their teams would give them."""
+    if not user.capacity:
+        return
+    org = reading.settings or OrgSettings(id=reading.org, org=reading.org)
+    nobody = user.with_(capacity=None)
+    teams = await reading.many(RoutingSettings, user.teams)
+    totals = [agent.limits(nobody, settings, org).total for settings in (*teams.values(),) or (None,)]
+    check_limits(user.capacity, inherited=max(totals), pointer=pointer)
 
 
 async def _free(reading: Reading, after: User, before: User | None) -> None:

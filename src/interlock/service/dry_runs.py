@@ -21,8 +21,8 @@ from interlock.domain.resource import iso
 from interlock.domain.rule import QueueRule, RuleList
 from interlock.ports import World
 from interlock.service import views
+from interlock.service.requirements import latest_message
 from interlock.service.transact import Reading, provenance
-from interlock.service.work_items import latest_message
 
 RUNS_MAX = 100_000
 """Runs of one dry run."""

@@ -23,7 +23,7 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
-from interlock.service import agents, conversations, orgs, routing, sync, work_items, workflows
+from interlock.service import agents, conversations, orgs, requirements, routing, sync, work_items, workflows
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
 from interlock.service.work_items import by_rules
@@ -89,6 +89,12 @@ async def place(world: World, cue: Cue) -> None:
         await work_items.queue_by_rules(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
+async def ask_for_skills(world: World, cue: Cue) -> None:
+    """A conversation changed: its work item asks for the skills that the rules now say."""
+    by = by_rules(cue.org, trace=cue.trace, cause=cue.cause)
+    await requirements.require(world, by, cue.record.id, own="skills" in cue.changed)
+
+
 async def round_of_news(world: World, news: Sequence[Cue]) -> None:
     """Items wait, agents have room, or something that routing goes by was changed: one round.
 
@@ -140,7 +146,7 @@ async def take_limits(world: World, cue: Cue) -> None:
 
 
 async def take_org_limits(world: World, cue: Cue) -> None:
-    """The org's limits changed: every live session takes them."""
+    """The org's limits changed, or a queue's priority: every live session takes them."""
     await agents.refresh_sessions(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause))
 
 
@@ -171,6 +177,7 @@ _SHARED = frozenset({"coupled", "priority"})
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("sync", "conversation", forward, _SHARED, echo=False),
     Reaction("sync", "work_item", reverse, frozenset({"coupled"}), echo=False),
+    Reaction("rules", "conversation", ask_for_skills, verbs=("update",)),
     Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
     Reaction("routing", "work_session", weigh, verbs=("create",)),
@@ -178,6 +185,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "user", take_limits, frozenset({"capacity", "skills"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
+    Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
 )
 

@@ -44,7 +44,7 @@ async def forward(world: World, by: Provenance, conversation: str) -> Done:
 
 async def _lent(reading: Reading, c: Conversation, last: WorkItem | None) -> Case:
     users, queues = named(c.coupled, *([last.coupled] if last else []))
-    return await lent_case(reading, c.id, users, queues)
+    return await lent_case(reading, c, users, queues)
 
 
 async def reverse(world: World, by: Provenance, item: str) -> Done:

@@ -7,18 +7,17 @@ from interlock.domain import order as orders
 from interlock.domain.agent import Status
 from interlock.domain.assignment import Actor, unseen
 from interlock.domain.conversation import Conversation
-from interlock.domain.customer import Customer
 from interlock.domain.decision import Basis, Decision, Moment, Provenance, Reason, Why
 from interlock.domain.errors import InvalidValue, NotFound
-from interlock.domain.message import Message
 from interlock.domain.order import Order
 from interlock.domain.queue import DEFAULT_KEY, Queue, claim_of_key
-from interlock.domain.rule import Facts, Match, QueueRule
+from interlock.domain.rule import Match, QueueRule
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.cases import case_of, last_item, lent_case, open_item
 from interlock.service.preconditions import Precondition
+from interlock.service.requirements import facts_of
 from interlock.service.routing import active_user, settings_of
 from interlock.service.transact import Beside, Done, Reading, transact
 
@@ -87,7 +86,7 @@ class _Target:
 
 async def _match(reading: Reading, c: Conversation) -> _Target:
     rules = await rules_in_order(reading)
-    facts = await _facts(reading, c, rules)
+    facts = await facts_of(reading, c, rules)
     match = rule.first_match(rules, facts)
     while match.rule is not None:
         target = await _target(reading, match)
@@ -117,19 +116,6 @@ async def rules_in_order(reading: Reading) -> list[QueueRule]:
     return await reading.find(QueueRule, live)
 
 
-async def _facts(reading: Reading, c: Conversation, rules: list[QueueRule]) -> Facts:
-    customer = await reading.maybe(Customer, c.customer)
-    message = await latest_message(reading, c) if any(r.enabled and r.wants_message for r in rules) else None
-    return Facts(c, customer, message, reading.moment.now)
-
-
-async def latest_message(reading: Reading, c: Conversation) -> Message | None:
-    """The newest message of a conversation, by the time of sending."""
-    query = Query(name="children", org=c.org, type=Message.TYPE, parent=c.id, descending=True, limit=1)
-    found = await reading.find(Message, query, basis=True)
-    return found[0] if found else None
-
-
 async def create(
     world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside
 ) -> Done:
@@ -148,7 +134,7 @@ async def create(
         users = (*c.assigned_users[:1], *((order.assigned_to,) if isinstance(order.assigned_to, str) else ()))
         queues = [q for q in (c.queue, order.queue if isinstance(order.queue, str) else None) if q]
         await _exist(reading, order)
-        lent = await lent_case(reading, c.id, users, queues)
+        lent = await lent_case(reading, c, users, queues)
         return orders.create(c, last, lent, order, reading.moment)
 
     return await transact(world, by, decide, beside=beside)
