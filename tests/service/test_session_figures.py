@@ -128,7 +128,7 @@ async def _check(history: list[tuple[str, int, int, int]]) -> None:
         if not s.signed_out_at:
             _load_is_derived(s, items, pending)
         _handled_is_derived(s, items)
-        _times_are_derived(s, versions[s.id], calendar)
+        _times_are_derived(s, versions[s.id], calendar, day.house.clock.now())
 
 
 def _load_is_derived(s: WorkSession, items: list[WorkItem], pending: dict[str, Reservation]) -> None:
@@ -151,13 +151,15 @@ def _handled_is_derived(s: WorkSession, items: list[WorkItem]) -> None:
     assert s.handled_conversation_count == len({w.resource for w in handled})
 
 
-def _times_are_derived(s: WorkSession, versions: list[tuple[int, WorkSession]], calendar: Any) -> None:
-    """Each state lasted from its version to the next one that differs; what still lasts is not written yet."""
+def _times_are_derived(s: WorkSession, versions: list[tuple[int, WorkSession]], calendar: Any, now: int) -> None:
+    """Each state lasted from its version to the next one that differs. The totals know only what was left; of the
+    status the running stay is added here, since to say it again begins a new one.
+    """
     by_status: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     said = [(at, v.status) for at, v in versions]
     full = [(at, (v.status_type, v.capacity_status)) for at, v in versions]
-    for at, status, end in _stays(said):
+    for at, status, end in _stays([*said, (now, "")]):
         by_status[status][0] += end - at
         by_status[status][1] += calendar.business_ms(at, end)
     for at, (kind, fullness), end in _stays(full):
@@ -165,8 +167,11 @@ def _times_are_derived(s: WorkSession, versions: list[tuple[int, WorkSession]], 
         for name in (side, f"{side}_{fullness.replace('-', '_')}{'_capacity' if fullness == 'idle' else ''}"):
             totals[name][0] += end - at
             totals[name][1] += calendar.business_ms(at, end)
-    shown = {i: [t.time, t.business_time] for i, t in s.total_time_by_status.items() if t.time}
-    assert shown == {i: t for i, t in by_status.items() if t[0]}
+    for id, spent in s.total_time_by_status.items():
+        since = now if spent.status_at is None else spent.status_at
+        running = now - since, calendar.business_ms(since, now)
+        if id != s.status or not s.signed_out_at:
+            assert [spent.time + running[0], spent.business_time + running[1]] == by_status[id]
     for side in ("total_available", "total_unavailable"):
         for name in (side, *(f"{side}_{part}" for part in ("idle_capacity", "not_at_capacity", "at_capacity"))):
             found = getattr(s, name)
