@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conformance.builders import Hands
+from tests.conformance.buses import Buses
 
 from interlock.ports import Store
+from interlock.runtime.local_nats import NatsNode
 from interlock.store.memory import MemoryStore
 from interlock.store.postgres import PostgresStore
 from interlock.store.sqlite import SqliteStore
@@ -68,3 +71,21 @@ async def engine(
 async def store(engine: Engine) -> Store:
     """An empty store."""
     return engine.open()
+
+
+@pytest.fixture(scope="session")
+def nats_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsNode]:
+    """A NATS server on a free port of loopback, for the whole session."""
+    node = NatsNode(tmp_path_factory.mktemp("nats"))
+    asyncio.run(node.start())
+    yield node
+    asyncio.run(node.stop())
+
+
+@pytest.fixture(params=["embedded", "nats"])
+async def buses(request: pytest.FixtureRequest, engine: Engine, nats_node: NatsNode) -> AsyncIterator[Buses]:
+    """Buses of one kind, over the engine of the test."""
+    del engine  # closed after us: buses write their positions into it
+    buses = Buses(request.param, nats_node.url)
+    yield buses
+    await buses.crash()

@@ -1,7 +1,7 @@
 """The bus inside one process: durable consumers over the store's own log.
 
-The log is the truth and a consumer's position is a mark beside it; so a consumer that was down, or that fell far
-behind, reads the store. One at the head is fed from memory: the store announces what it has just made durable.
+The log is the truth and a consumer's position is a mark beside it. The store announces what it has just made durable
+and keeps the newest rows in memory, so a consumer at the head costs no look at the disk.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
+from interlock.bus.dead_letters import DeadLetter, letters_of, letters_with
+from interlock.bus.positions import Positions
 from interlock.domain.errors import Unavailable
 from interlock.domain.log import Row
-from interlock.ports import Batch, Commit, Mark, Store
+from interlock.domain.share import Share, share_named
+from interlock.ports import Batch, Store
 
-SPACE = "position"
-"""The space of the marks that hold how far each consumer has come: decimal digits."""
+PAGES_MAX = 16
+"""Pages of rows of other shares that are passed over before the consumer lets others have their turn."""
 
 
 class Announcing(Store, Protocol):
@@ -33,32 +36,18 @@ class Announcing(Store, Protocol):
 class EmbeddedBus:
     """The port over a store in this process.
 
-    ring_max       rows kept in memory; whoever is further behind reads the store
     flush_rows     acknowledged rows after which positions are written; a crash repeats at most these
     flush_after_s  how long a consumer with nothing to do waits before its position is written
     poll_s         how often a waiting consumer looks into the store all the same: another process may write there
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        ring_max: int = 10_000,
-        flush_rows: int = 256,
-        flush_after_s: float = 0.2,
-        poll_s: float = 1.0,
-    ) -> None:
+    def __init__(self, store: Store, *, flush_rows: int = 256, flush_after_s: float = 0.2, poll_s: float = 1.0) -> None:
         self._store = store
-        self._ring_max = ring_max
-        self._flush_rows = flush_rows
         self._flush_after_s = flush_after_s
         self._poll_s = poll_s
-        self._ring: dict[int, Row] = {}
+        self._positions = Positions(store, flush_rows)
         self._head = -1  # not known before the first announcement
         self._news = asyncio.Event()
-        self._positions: dict[str, int] = {}
-        self._unwritten: dict[str, int] = {}
-        self._unwritten_rows = 0
         self._closed = False
 
     @classmethod
@@ -70,19 +59,9 @@ class EmbeddedBus:
         return bus
 
     def announce(self, rows: Sequence[Row]) -> None:
-        """Take in rows that are durable, in order, and wake whoever waits.
-
-        Positions have no gaps; one that does not follow the last was preceded by another process's, which only the
-        store has. The ring starts anew behind it, so that nobody is led past what it lacks.
-        """
-        for row in rows:
-            if row.position != self._head + 1:
-                self._ring.clear()
-            self._ring[row.position] = row
-            self._head = row.position
-        while len(self._ring) > self._ring_max:
-            del self._ring[next(iter(self._ring))]
+        """These rows are durable: wake whoever waits. What they are is read from the store."""
         if rows:
+            self._head = max(self._head, rows[-1].position)
             self._wake()
 
     def look(self, _: int = 0) -> None:
@@ -92,45 +71,43 @@ class EmbeddedBus:
         self._wake()
 
     async def receive(self, consumer: str, limit: int) -> Batch:
-        """The rows after the consumer's acknowledged position, `limit` at most; waits until there is at least one.
+        """The rows of the consumer's share after its acknowledged position, `limit` at most; waits until there is one.
 
         Raises `Unavailable` if the store cannot be read or the bus is closed.
         """
-        position = await self._position(consumer)
+        share = share_named(consumer)
         look = False
         while not self._closed:
+            position = await self._positions.of(consumer)
             news = self._news
-            rows: Sequence[Row] = self._from_ring(position, limit)
-            if not rows and (look or position != self._head):
-                rows = await self._store.changes(position, limit)
-            if rows:
-                return Batch(consumer, tuple(rows))
+            if look or position != self._head:
+                rows = await self._read(share, position, limit)
+                if rows:
+                    return Batch(consumer, tuple(rows))
+                if rows is None:
+                    await asyncio.sleep(0)
+                    continue
             look = await self._wait(consumer, news)
         raise Unavailable("The bus is closed.")
 
     async def acknowledge(self, batch: Batch) -> None:
         """These rows are done with. The position becomes durable with a later batch, at the latest on `close`."""
-        if not batch.rows:
-            return
-        position = batch.rows[-1].position
-        if position <= self._positions.get(batch.consumer, 0):
-            return
-        self._positions[batch.consumer] = self._unwritten[batch.consumer] = position
-        self._unwritten_rows += len(batch.rows)
-        if self._unwritten_rows >= self._flush_rows:
-            await self._try_to_flush()
+        if batch.rows:
+            await self._positions.move(batch.consumer, batch.rows[-1].position, len(batch.rows))
+
+    async def set_aside(self, batch: Batch, why: str) -> None:
+        """The consumer gives these rows up: they are kept as dead letters, and what follows them flows on."""
+        for row in batch.rows:
+            await letters_with(self._store, DeadLetter.of(batch.consumer, row, why))
+        await self.acknowledge(batch)
+
+    async def dead_letters(self, consumer: str) -> list[DeadLetter]:
+        """The newest rows that a consumer gave up."""
+        return await letters_of(self._store, consumer)
 
     async def flush(self) -> None:
         """Make every acknowledged position durable. Raises `Unavailable` if the store cannot; they are kept then."""
-        positions, self._unwritten, self._unwritten_rows = self._unwritten, {}, 0
-        if not positions:
-            return
-        marks = tuple(Mark(space=SPACE, org="", key=c, value=b"%d" % p) for c, p in positions.items())
-        try:
-            await self._store.commit(Commit(marks=marks))
-        except BaseException:
-            self._unwritten = {c: self._positions[c] for c in positions} | self._unwritten
-            raise
+        await self._positions.flush()
 
     async def close(self) -> None:
         """Send waiting consumers home and write the positions. The store is closed after this, not before."""
@@ -142,32 +119,29 @@ class EmbeddedBus:
         self._news.set()
         self._news = asyncio.Event()
 
-    async def _position(self, consumer: str) -> int:
-        known = self._positions.get(consumer)
-        if known is None:
-            mark = await self._store.mark(SPACE, "", consumer)
-            known = int(mark.value) if mark is not None and mark.value else 0
-            known = self._positions.setdefault(consumer, known)
-        return known
+    async def _read(self, share: Share, position: int, limit: int) -> list[Row] | None:
+        """The next rows of a share; none at the end of the log, `None` if there is more to look through.
 
-    def _from_ring(self, position: int, limit: int) -> list[Row]:
-        if position + 1 not in self._ring:
-            return []
-        return [self._ring[p] for p in range(position + 1, min(self._head, position + limit) + 1)]
+        Rows of other shares on the way there are passed over, and count as done.
+        """
+        for _ in range(PAGES_MAX):
+            rows = await self._store.changes(position, limit)
+            if share.whole or not rows:
+                return rows
+            held = [row for row in rows if share.holds(row)]
+            if held:
+                return held
+            position = rows[-1].position
+            await self._positions.move(share.name, position, len(rows))
+        return None
 
     async def _wait(self, consumer: str, news: asyncio.Event) -> bool:
         """Until there is news, or long enough that the store should be looked into: whether that is so."""
-        if consumer in self._unwritten:
+        if self._positions.waits(consumer):
             if await _heard(news, self._flush_after_s):
                 return False
-            await self._try_to_flush()
+            await self._positions.try_to_flush()
         return not await _heard(news, self._poll_s)
-
-    async def _try_to_flush(self) -> None:
-        try:
-            await self.flush()
-        except Unavailable:
-            return  # kept; written with the next batch, and until then a crash repeats more
 
 
 async def _heard(news: asyncio.Event, seconds: float) -> bool:

@@ -1,0 +1,284 @@
+"""The connection to NATS, and what relay and consumers agree on: streams, subjects, headers.
+
+Two streams: `PREFIX-log` holds the change log in the order of its positions, a message for each row; `PREFIX-dead` what
+consumers gave up. A message's subject says in which buckets its row falls, so that a share is a set of subjects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamState,
+)
+
+from interlock.bus.nats_window import Window
+from interlock.domain.errors import Unavailable
+from interlock.domain.log import Row
+from interlock.domain.share import (
+    ANY_QUEUE,
+    BUCKETS,
+    BY_ORG,
+    QUEUE_BUCKETS,
+    Share,
+    org_bucket,
+    queue_bucket_of,
+    record_bucket,
+)
+
+POSITION = "Interlock-Position"
+"""The header with a row's position in the change log; a tick's is that of the last row before it."""
+SINCE = "Interlock-Since"
+"""A tick's header: the position of the tick before it, 0 if its relay knows of none. Whoever has not seen that one has
+missed something.
+"""
+MSG_ID = "Nats-Msg-Id"
+EXPECTED_LAST = "Nats-Expected-Last-Msg-Id"
+EXPECTED_LAST_OF_EMPTY = "Nats-Expected-Last-Sequence"
+DUPLICATE_WINDOW_S = 120.0
+REPLICAS_OF_A_CLUSTER = 3
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_AWAY = (nats.errors.Error, TimeoutError, OSError)
+"""What the client raises when the servers cannot be reached or cannot do it now."""
+
+
+@contextlib.contextmanager
+def away() -> Iterator[None]:
+    """Turn what the client raises into `Unavailable`."""
+    try:
+        yield
+    except _AWAY as why:
+        raise Unavailable(f"NATS cannot do it just now ({type(why).__name__}: {why}).") from why
+
+
+class Place(NamedTuple):
+    """A message of the log's stream: its position in the change log, its id, and whether it is a tick."""
+
+    position: int
+    id: str
+    is_tick: bool
+
+
+class NatsLink:
+    """One connection of a process, made on first use and again whenever it breaks.
+
+    prefix     begins the names of streams and subjects: several installations can share a NATS
+    name       of this process, unlike any other's: consumers are named by it
+    replicas   of each stream; 0: three on a cluster, one on a single server
+    keep_s     how long the stream keeps a row; whoever is further behind reads the change log
+    timeout_s  of one request to the servers
+    """
+
+    def __init__(
+        self, servers: Sequence[str], *, name: str, prefix: str = "interlock", replicas: int = 0,
+        keep_s: float = 3 * 86_400, timeout_s: float = 5.0,
+    ) -> None:  # fmt: skip
+        if _PREFIX.fullmatch(prefix) is None:
+            raise ValueError(f"{prefix!r} cannot begin a name in NATS; use letters, digits, - and _")
+        self.prefix = prefix
+        self.name = name
+        self.log = f"{prefix}-log"
+        self.dead = f"{prefix}-dead"
+        self.breaks = 0
+        """How often the connection broke: whatever was under way then may not have arrived."""
+        self._servers = list(servers)
+        self._replicas = replicas
+        self._keep_s = keep_s
+        self._timeout_s = timeout_s
+        self._client: Client | None = None
+        self._context: JetStreamContext | None = None
+        self._opening = asyncio.Lock()
+        self._numbers = 0
+
+    async def ready(self) -> JetStreamContext:
+        """The connection, made if there is none. Raises `Unavailable` if no server answers in time."""
+        if self._context is not None and self._client is not None and self._client.is_connected:
+            return self._context
+        async with self._opening:
+            if self._client is not None and self._client.is_connected and self._context is not None:
+                return self._context
+            if self._client is not None and not self._client.is_closed:
+                raise Unavailable("The connection to NATS is broken; it is being made again.")
+            with away():
+                async with asyncio.timeout(self._timeout_s):
+                    self._client = await self._connect()
+            self._context = self._client.jetstream(timeout=self._timeout_s)
+            return self._context
+
+    async def _connect(self) -> Client:
+        async def broke(*_: Any) -> None:
+            self.breaks += 1
+
+        async def said(_: Exception) -> None:
+            """Whoever awaits an answer hears of it there."""
+
+        return await nats.connect(
+            self._servers, name=f"interlock {self.name}", allow_reconnect=True, max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2, connect_timeout=2, ping_interval=2, max_outstanding_pings=2, disconnected_cb=broke,
+            error_cb=said, closed_cb=broke,
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._client is not None:
+            with contextlib.suppress(*_AWAY):
+                await self._client.close()
+
+    def fresh_name(self, share: Share) -> str:
+        """A name for a new consumer of a share: the share's, this process's, and a number."""
+        self._numbers += 1
+        return f"{names_of(share)}{self.name}-{self._numbers}"
+
+    async def state(self) -> StreamState:
+        """How far the log's stream is; it is made if it is not there. Raises `Unavailable`."""
+        return await self._state_of(self.log, [f"{self.prefix}.log.>", f"{self.prefix}.tick"])
+
+    async def dead_state(self) -> StreamState:
+        """The same of the dead letters."""
+        return await self._state_of(self.dead, [f"{self.prefix}.dead.>"])
+
+    async def _state_of(self, stream: str, subjects: list[str]) -> StreamState:
+        context = await self.ready()
+        with away():
+            try:
+                return (await context.stream_info(stream)).state
+            except nats.js.errors.NotFoundError:
+                config = StreamConfig(
+                    name=stream, subjects=subjects, retention=RetentionPolicy.LIMITS, storage=StorageType.FILE,
+                    num_replicas=self._replicas or self._replicas_here(), max_age=self._keep_s, deny_delete=True,
+                    deny_purge=True, duplicate_window=min(DUPLICATE_WINDOW_S, self._keep_s),
+                )  # fmt: skip
+                return (await context.add_stream(config)).state
+
+    def _replicas_here(self) -> int:
+        info: dict[str, Any] = getattr(self._client, "_server_info", {})
+        return REPLICAS_OF_A_CLUSTER if info.get("cluster") else 1
+
+    async def at(self, sequence: int) -> Place:
+        """What the message with this sequence says of itself. Raises `Unavailable`."""
+        context = await self.ready()
+        with away():
+            message = await context.get_msg(self.log, seq=sequence)
+        headers = message.headers or {}
+        return Place(int(headers[POSITION]), headers.get(MSG_ID, ""), message.subject == self.tick)
+
+    async def first_after(self, position: int, state: StreamState) -> int:
+        """The sequence of the first message behind a position: they are in order, so by halving."""
+        low, high = state.first_seq, state.last_seq + 1
+        while low < high:
+            middle = (low + high) // 2
+            if (await self.at(middle)).position > position:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    @contextlib.asynccontextmanager
+    async def window(self) -> AsyncIterator[Window]:
+        """A window of messages, to be filled inside the context; at its end every acknowledgement is awaited.
+
+        Raises `Unavailable` if one is refused or does not come in time; then any beginning of them may be stored.
+        """
+        await self.ready()
+        assert self._client is not None
+        window = Window(self._client)
+        with away():
+            await window.open()
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    yield window
+                    await window.answers()
+            finally:
+                await window.close()
+
+    async def consume(self, share: Share, start: int) -> str:
+        """Make a consumer for a share from a sequence on, in place of those made before it; its name."""
+        context = await self.ready()
+        name = self.fresh_name(share)
+        config = ConsumerConfig(
+            name=name, durable_name=name, opt_start_seq=start, filter_subjects=filters(self.prefix, share) or None,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, ack_policy=AckPolicy.EXPLICIT, ack_wait=60.0,
+            max_deliver=-1, max_ack_pending=4_096, inactive_threshold=600.0, num_replicas=1, mem_storage=True,
+        )  # fmt: skip
+        with away():
+            await context.add_consumer(self.log, config)
+            async for old in self._consumers(context, names_of(share)):
+                if old != name:
+                    with contextlib.suppress(nats.js.errors.NotFoundError):
+                        await context.delete_consumer(self.log, old)
+        return name
+
+    async def _consumers(self, context: JetStreamContext, beginning: str) -> AsyncIterator[str]:
+        offset = 0
+        while page := await context.consumers_info(self.log, offset=offset):
+            for info in page:
+                if info.name.startswith(beginning):
+                    yield info.name
+            offset += len(page)
+            if len(page) < 256:
+                return
+
+    async def subscribe(self, arrived: Callable[[Msg], Awaitable[None]]) -> tuple[str, Any]:
+        """An inbox of our own: its subject, and what ends it."""
+        await self.ready()
+        assert self._client is not None
+        inbox = self._client.new_inbox()
+        with away():
+            return inbox, await self._client.subscribe(inbox, cb=arrived, pending_msgs_limit=-1, pending_bytes_limit=-1)
+
+    async def ask(self, consumer: str, inbox: str, request: bytes) -> None:
+        """Ask a consumer for messages; they come to the inbox."""
+        await self.ready()
+        assert self._client is not None
+        with away():
+            await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self.log}.{consumer}", request, reply=inbox)
+
+    @property
+    def tick(self) -> str:
+        """The subject of ticks: every share hears them."""
+        return f"{self.prefix}.tick"
+
+    def subject(self, row: Row) -> str:
+        """Where a row goes: its buckets by org, by record and by queue, then its org and its partition."""
+        queue = queue_bucket_of(row)
+        lane = "-" if queue == ANY_QUEUE else f"{queue:02}"
+        buckets = f"{org_bucket(row.org):02}.{record_bucket(row.org, row.partition):02}.{lane}"
+        names = f"{_UNSAFE.sub('_', row.org) or '_'}.{_UNSAFE.sub('_', row.partition) or '_'}"
+        return f"{self.prefix}.log.{buckets}.{names}"
+
+
+def names_of(share: Share) -> str:
+    """How the names of a share's consumers begin."""
+    return f"{share.name.replace('.', '-')}--"
+
+
+def filters(prefix: str, share: Share) -> list[str]:
+    """The subjects of a share, ticks included; none if it is everything."""
+    if share.whole:
+        return []
+    buckets = ["*"] if share.of == 1 else [f"{b:02}" for b in range(share.part, BUCKETS, share.of)]
+    if share.role not in BY_ORG:
+        found = [f"{prefix}.log.*.{b}.>" for b in buckets]
+    elif share.lanes == 1:
+        found = [f"{prefix}.log.{b}.>" for b in buckets]
+    else:
+        lanes = ["-", *(f"{q:02}" for q in range(share.lane, QUEUE_BUCKETS, share.lanes))]
+        found = [f"{prefix}.log.{b}.*.{q}.>" for b in buckets for q in lanes]
+    return [*found, f"{prefix}.tick"]

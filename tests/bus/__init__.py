@@ -1,0 +1,1 @@
+"""What JetStream adds to the bus, against real servers."""
