@@ -66,7 +66,6 @@ class EmbeddedBus:
 
     def look(self, _: int = 0) -> None:
         """Another process has written: the store has rows that this one was not told of, and whoever waits looks."""
-        self._ring.clear()
         self._head = -1
         self._wake()
 
