@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -382,25 +383,8 @@ async def test_every_query_is_answered_from_an_index(tmp_path: Path) -> None:
 
 
 def _any_bindings(sql: str) -> Any:
-    names = (
-        "type",
-        "org",
-        "state",
-        "parent",
-        "queue",
-        "owner",
-        "claim",
-        "states",
-        "before",
-        "limit",
-        "offset",
-        "after",
-        "since",
-        "at",
-        "position",
-        "id",
-    )
-    return dict.fromkeys((*names, "partition"), "") if ":" in sql else ("",) * sql.count("?")
+    named = re.findall(r":([a-z_]+)", sql)
+    return dict.fromkeys(named, "") if named else ("",) * sql.count("?")
 
 
 async def test_the_body_in_the_file_is_the_record(tmp_path: Path) -> None:
