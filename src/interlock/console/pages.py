@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from interlock.console import conversations, investigate, queues, sign_in
+from interlock.console import conversations, inbox, incidents, investigate, jump, queues, rules, sign_in, system
 from interlock.console.route import Route
 
-SCREENS = (sign_in, queues, conversations, investigate)
+SCREENS = (sign_in, queues, inbox, conversations, incidents, investigate, rules, system, jump)
 ROUTES: tuple[Route, ...] = tuple(route for screen in SCREENS for route in screen.ROUTES)

@@ -5,3 +5,4 @@ import "./table.js";
 import "./keys.js";
 import "./timeline.js";
 import "./paste.js";
+import "./offer.js";

@@ -125,6 +125,7 @@ function onChannel({ data }) {
   }
 }
 
+export const leading = () => leads;
 export function check(now) {
   const silent = now - heard;
   if (over || silent < SILENT_MS) return;
