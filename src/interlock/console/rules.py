@@ -125,7 +125,7 @@ def sentence(r: Json) -> str:
     """`If channel is voice → calls`."""
 
     def said(condition: Json) -> str:
-        return " and ".join(f"{_field(f)} {_operator(c)}" for f, c in condition.items())
+        return " and ".join(f"{_field(f)} {_compared(c)}" for f, c in condition.items())
 
     all_of = [said(c) for c in r["criteria"].get("and", [])]
     any_of = [said(c) for c in r["criteria"].get("or", [])]
@@ -137,7 +137,7 @@ def _field(name: str) -> str:
     return name.removeprefix("conversation_").replace("_", " ")
 
 
-def _operator(condition: Any) -> str:
+def _compared(condition: Any) -> str:
     if not isinstance(condition, dict):
         return f"is {condition}"
     value = condition.get("value")
