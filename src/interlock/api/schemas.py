@@ -163,6 +163,7 @@ def _own() -> Json:
         "EventPage": _list({"$ref": REF.format(name="Event")}),
         "QueueMetrics": _list(_metrics()),
         "QueueSeries": loose,
+        "FoundList": _list({"type": "object", "required": ["type", "id", "attributes", "relationships"]}),
         "ChangeList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
         "DecisionDocument": loose,
         "DecisionList": _list({"type": "object", "required": ["type", "id", "attributes"]}),
@@ -258,6 +259,7 @@ def answer_name(o: Operation) -> str:
     return {
         "events": "EventPage",
         "changes": "ChangeList",
+        "found": "FoundList",
         "metrics": "QueueMetrics",
         "series": "QueueSeries",
         "decisions": "DecisionList",

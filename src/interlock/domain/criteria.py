@@ -93,10 +93,13 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 def conditions(
-    criteria: Mapping[str, Any], side: Literal["and", "or"], pointer: str = "/criteria"
+    criteria: Mapping[str, Any],
+    side: Literal["and", "or", "not"],
+    pointer: str = "/criteria",
+    find: Callable[[str], Field | None] = field_of,
 ) -> Iterator[Condition]:
-    """The conditions of one side. Raises `Malformed` at the first that cannot be understood, with where and what to
-    do.
+    """The conditions of one side, on the fields that `find` knows. Raises `Malformed` at the first that cannot be
+    understood, with where and what to do.
     """
     listed = criteria.get(side, ())
     if not isinstance(listed, list | tuple):
@@ -106,15 +109,15 @@ def conditions(
         if not isinstance(each, Mapping) or len(cast("Mapping[str, Any]", each)) != 1:
             raise Malformed('A condition is {"<field>": {"operator": …, "value": …}}, one field each.', pointer=at)
         [(name, test)] = cast("Mapping[str, Any]", each).items()
-        yield _condition(name, test, f"{at}/{_escaped(name)}")
+        yield _condition(name, test, f"{at}/{_escaped(name)}", find)
 
 
 def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _condition(name: str, test: Any, at: str) -> Condition:
-    field = field_of(name)
+def _condition(name: str, test: Any, at: str, find: Callable[[str], Field | None]) -> Condition:
+    field = find(name)
     if field is None:
         raise Malformed(f"There is no field {name[:100]}.{_unknown_field(name)}", pointer=at)
     if not isinstance(test, Mapping) or not {"operator"} <= set(cast("Mapping[str, Any]", test)) <= {

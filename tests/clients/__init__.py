@@ -1,0 +1,1 @@
+"""Programs that other people wrote for the reference API, run against ours from outside."""
