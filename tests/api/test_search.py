@@ -10,8 +10,8 @@ from tests.worlds import OTHER_KEY, Client, House
 PATH = "/v1/customers/search"
 
 
-async def found(client: Client, context: str, status: int = 200, query: str = "", **body: Any) -> Any:
-    answer = await client.post(f"{PATH}{query}", {"queryContext": context, **body}, status)
+async def found(client: Client, context: str, status: int = 200, /, **body: Any) -> Any:
+    answer = await client.post(PATH, {"queryContext": context, **body}, status)
     return [d["id"] for d in answer["data"]] if status == 200 else answer
 
 
