@@ -12,7 +12,7 @@ import pytest
 from bench.generate_logs import generate_day, generate_races
 from tests.investigation.shared_cases import shared
 
-from interlock.cli.cluster import cluster
+from interlock.cli.spark import cluster
 from interlock.investigation import spark
 from interlock.investigation.finding import History
 from interlock.investigation.investigate import Report, examine, grouped, last_moment, report

@@ -185,7 +185,7 @@ def _investigated(
 def _on_cluster(
     paths: list[str], format: str | None, mapping: Mapping | None, master: str | None
 ) -> tuple[Report, list[History]]:
-    from interlock.cli.cluster import cluster
+    from interlock.cli.spark import cluster
     from interlock.investigation import spark
 
     with cluster(master) as context:
