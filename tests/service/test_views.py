@@ -6,7 +6,7 @@ import pytest
 from tests.worlds import Floor, House, settled
 
 from interlock.domain.errors import NotFound, NoWaitingItem
-from interlock.service import explanations, figures, views
+from interlock.service import explanations, figures, routing, views
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_a_queue_is_shown_in_routing_order(house: House, floor: Floor) -> 
     back = await views.items_of_queue(house.world, org, floor.queue, frozenset(), 0, 1, descending=True)
     assert [w.resource for w in back] == [low]
     assert await views.items_of_queue(house.world, org, floor.queue, frozenset({"assigned"}), 0, 10) == []
-    assert (await views.next_item(house.world, org, floor.queue)).resource == high
+    assert (await routing.next_item(house.world, org, floor.queue)).resource == high
 
 
 async def test_the_next_item_is_one_that_can_be_offered(house: House, floor: Floor) -> None:
@@ -72,7 +72,7 @@ async def test_the_next_item_is_one_that_can_be_offered(house: House, floor: Flo
     await house.client().put(f"/v1/conversations/{id}", {"status": "snoozed"})
     await settled(house)
     with pytest.raises(NoWaitingItem):
-        await views.next_item(house.world, org, floor.queue)
+        await routing.next_item(house.world, org, floor.queue)
 
 
 async def test_reservations_of_one_agent_are_theirs_alone(house: House, floor: Floor) -> None:

@@ -30,6 +30,8 @@ class Writable(Base, frozen=True, kw_only=True):
     emails: Frees | UnsetType | None = UNSET
     phones: Frees | UnsetType | None = UNSET
     company: Id | UnsetType | None = UNSET
+    owner: Id | UnsetType | None = UNSET
+    """The user who looks after this customer."""
     default_lang: Annotated[str, Meta(max_length=35)] | UnsetType | None = UNSET
     sentiment: Free | UnsetType | None = UNSET
     custom: Free | UnsetType | None = UNSET

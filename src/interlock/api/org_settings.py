@@ -11,14 +11,21 @@ from interlock.api.answer import Answer
 from interlock.api.call import Call
 from interlock.api.operation import get, put
 from interlock.api.pages import Pages, paged
-from interlock.api.shapes import CapacityIn, Free, Guarded, Id, Small, fields_of
-from interlock.domain.agent import OrgSettings, RoutingSettings, Team
+from interlock.api.shapes import Base, CapacityIn, Guarded, Id, Small, fields_of
+from interlock.domain.agent import RATE_COUNT_MAX, OrgSettings, RoutingSettings, Team
 from interlock.domain.errors import NotFound
 from interlock.service import agents as service
 from interlock.service import views
 
 PATH = "/v1/routing/settings"
 ORG_PATH = "/v1/routing/org-settings"
+
+
+class OfferRateIn(Base, frozen=True, kw_only=True):
+    """At most so many offers to one agent in so many seconds."""
+
+    count: Annotated[int, Meta(ge=1, le=RATE_COUNT_MAX)]
+    seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
 
 
 class TeamSettings(Guarded, frozen=True, kw_only=True):
@@ -29,7 +36,7 @@ class TeamSettings(Guarded, frozen=True, kw_only=True):
     capacity: CapacityIn | UnsetType | None = UNSET
     queues: Annotated[tuple[Id, ...], Meta(max_length=100)] | UnsetType | None = UNSET
     external_queues: Annotated[tuple[Id, ...], Meta(max_length=1)] | UnsetType | None = UNSET
-    offer_rate: Free | UnsetType | None = UNSET
+    offer_rate: OfferRateIn | UnsetType | None = UNSET
 
 
 class OrgWide(Guarded, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ from interlock.api.operation import get, post, put
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Free, Id, Name, Rev, SeenRevs, Small, Text, fields_of
 from interlock.domain.errors import NoWaitingItem
-from interlock.domain.queue import Queue
+from interlock.domain.queue import Queue, Strategy
 from interlock.domain.work_item import WorkItem
 from interlock.service import queues as service
-from interlock.service import records, views
+from interlock.service import records, routing, views
 
 PATH = "/v1/routing/queues"
 ItemStatus = Literal["ivr", "queued", "routed", "assigned", "wrap-up", "completed", "!wrap-up"]
@@ -29,6 +29,20 @@ class OverridesIn(Base, frozen=True, kw_only=True):
     accept_timeout_seconds: Annotated[int, Meta(ge=5, le=600)] | None = None
     auto_unassign: bool | None = None
     requeue_when_offline: bool | None = None
+
+
+class AgeingIn(Base, frozen=True, kw_only=True):
+    """What has waited so long counts as of this priority, if that is the better one."""
+
+    after_seconds: Annotated[int, Meta(ge=0, le=2_592_000)]
+    priority: Annotated[int, Meta(ge=1, le=100)] = 1
+
+
+class StickyIn(Base, frozen=True, kw_only=True):
+    """Whose agent is asked first, and for how long an item is kept for them if they are there without room."""
+
+    by: Literal["none", "last-agent", "customer-owner"]
+    seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
 
 
 class Writable(Base, frozen=True, kw_only=True):
@@ -45,6 +59,10 @@ class Writable(Base, frozen=True, kw_only=True):
     schedule: Id | UnsetType | None = UNSET
     outside_hours: Literal["hold", "route"] | UnsetType = UNSET
     overrides: OverridesIn | UnsetType | None = UNSET
+    ageing: AgeingIn | UnsetType | None = UNSET
+    strategy: Strategy | UnsetType | None = UNSET
+    sticky: StickyIn | UnsetType | None = UNSET
+    returned_first: bool | UnsetType = UNSET
 
 
 class QueueNew(Writable, frozen=True, kw_only=True):
@@ -62,6 +80,8 @@ class QueueChange(Writable, frozen=True, kw_only=True):
 
     name: Name | UnsetType = UNSET
     key: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    apply_to_waiting: bool | UnsetType = UNSET
+    """Give the new priority also to what waits already; without it, it holds for what enters from now on."""
 
 
 class QueuePages(Pages, frozen=True, kw_only=True):
@@ -134,11 +154,12 @@ async def read(call: Call) -> Answer:
 )
 async def change(call: Call) -> Answer:
     """Change a queue."""
-    id, fields = call.id(), fields_of(call.body, Queue)
+    id, fields = call.id(), fields_of(call.body, Queue, but=("apply_to_waiting",))
     precondition = call.precondition(Queue, id)
+    reaches_waiting = call.body.apply_to_waiting is True
     return await call.act(
-        lambda beside: records.update(
-            call.world, call.by, Queue, id, fields, precondition, beside=beside, check=service.check_queue
+        lambda beside: service.update_queue(
+            call.world, call.by, id, fields, precondition, reaches_waiting=reaches_waiting, beside=beside
         ),
         Queue,
         id=id,
@@ -177,7 +198,7 @@ async def items(call: Call) -> Answer:
 async def following(call: Call) -> Answer:
     """Read the item that would be offered next. It reserves nothing."""
     id = (await call.one(Queue, call.id())).id
-    return call.show(await views.next_item(call.world, call.org, id))
+    return call.show(await routing.next_item(call.world, call.org, id))
 
 
 OPERATIONS = (listed, create, read, change, items, following)

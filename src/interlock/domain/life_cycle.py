@@ -18,6 +18,7 @@ from interlock.domain.assignment import NOTHING, Assigned, Coupled, Done, Queued
 from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Basis, Decision, Direction, Moment, Reason, Why, Write, birth, step
 from interlock.domain.errors import InvalidValue, OfferTaken, Refused, StaleBasis, TooHeavy
+from interlock.domain.queue import Applied
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.schedule import Calendar
@@ -393,6 +394,24 @@ def extend(case: Case, user: str, moment: Moment, *, expires_at: int) -> Decisio
     why = Why(direction="person", kind="change")
     reason = Reason("ROUTE_WORK_ITEM", "EXTENDED", {"user": user, "expiresAt": expires_at})
     return Decision(partition=case.item.resource, why=_about(why, case.item, 0, (reason,)), writes=(longer,))
+
+
+def is_applied(item: WorkItem, applied: Applied) -> bool:
+    """Whether a priority that was applied to a queue's waiting items concerns this one, and is not its own yet."""
+    entered = item.last_revision.entered_queue_at if item.last_revision else None
+    waits = item.status in ("queued", "routed") and entered is not None and entered <= applied.applied_at
+    return waits and item.priority != applied.priority
+
+
+def reprioritise(case: Case, queue: str, applied: Applied, moment: Moment) -> Decision:
+    """The queue's new priority, for an item that waits there already. An offer that is pending counts as before."""
+    item = case.item
+    if item.queue != queue or not is_applied(item, applied):
+        raise Refused("It does not wait there any more, or has that priority.")
+    write = step(item, item.with_(priority=applied.priority), moment.now)
+    reason = Reason("QUEUE_WORK_ITEM", "PRIORITY_APPLIED", {"queue": queue, "priority": applied.priority})
+    why = Why(direction="rule", kind="change")
+    return Decision(partition=item.resource, why=_about(why, item, 1, (reason,)), writes=(write,))
 
 
 def based_on(c: Conversation | None, seen: int | None) -> None:

@@ -38,6 +38,13 @@ class Sticky(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     seconds: int = 60
 
 
+class Applied(msgspec.Struct, frozen=True, rename="camel"):
+    """A priority that holds for everything that entered the queue until `applied_at` (ms)."""
+
+    applied_at: int
+    priority: int
+
+
 Strategy = Literal["longest-idle", "most-free-capacity", "round-robin"]
 
 
@@ -48,6 +55,7 @@ class Queue(Record, frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/routing/queues/"
     NOUN: ClassVar[str] = "queue"
     RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "schedule": "schedule"}
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"applied"})
 
     name: str
     key: str = ""
@@ -70,8 +78,8 @@ class Queue(Record, frozen=True, kw_only=True):
     sticky: Sticky = Sticky()
     returned_first: bool = False
     """Whether what comes back from an agent goes before what was with nobody yet, of the same priority."""
-    applied_at: int | None = None
-    """When its priority last reached also what was waiting already."""
+    applied: Applied | None = None
+    """The priority that was last given also to what was waiting already."""
 
     def index(self) -> Index:
         """Archived ones apart; by name."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from interlock.domain import rule
+from interlock.domain import life_cycle, rule
 from interlock.domain.decision import Decision, Provenance, Why, step
-from interlock.domain.errors import InUse, InvalidValue, PreconditionFailed, TooMany
-from interlock.domain.queue import Queue, guard_default
+from interlock.domain.errors import InUse, InvalidValue, PreconditionFailed, Refused, TooMany
+from interlock.domain.queue import Applied, Queue, guard_default
 from interlock.domain.record import Record
 from interlock.domain.rule import QueueRule
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
+from interlock.service.cases import case_of
 from interlock.service.preconditions import Precondition
 from interlock.service.records import create, update
 from interlock.service.schedules import live_schedule
 from interlock.service.transact import Beside, Done, Reading, transact
 from interlock.service.work_items import rules_in_order
+
+APPLY_PAGE = 500
+"""Items that are looked at at once when a priority is applied to what waits."""
 
 
 async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[str, Any]) -> None:
@@ -46,6 +50,60 @@ async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[s
                         pointer="/archived",
                         rule=r.id,
                     )
+
+
+async def update_queue(
+    world: World,
+    by: Provenance,
+    id: str,
+    fields: Mapping[str, Any],
+    precondition: Precondition,
+    *,
+    reaches_waiting: bool = False,
+    beside: Beside,
+) -> Done:
+    """Change a queue. `reaches_waiting`: its new priority holds for what waits there already, too (a reaction)."""
+    if reaches_waiting:
+        if "priority" not in fields:
+            raise InvalidValue("applyToWaiting needs the priority that is to be applied.", pointer="/applyToWaiting")
+        fields = {**fields, "applied": Applied(world.clock.now(), int(fields["priority"]))}
+    return await update(world, by, Queue, id, fields, precondition, beside=beside, check=check_queue)
+
+
+async def apply_priority(world: World, by: Provenance, id: str) -> int:
+    """Give what waits in a queue the priority that was applied to it, one decision for each. Answers how many."""
+    done = 0
+    while True:
+        queue = await Reading(world, by).one(Queue, id)
+        moved = await _apply_to_some(world, by, queue) if queue.applied else 0
+        if not moved:
+            return done
+        done += moved
+
+
+async def _apply_to_some(world: World, by: Provenance, queue: Queue) -> int:
+    """One walk through the queue. Items change their places under it, so another walk has to find nothing."""
+    done, offset = 0, 0
+    while True:
+        query = Query(name="waiting", org=by.org, type=WorkItem.TYPE, queue=queue.id, offset=offset, limit=APPLY_PAGE)
+        found = await Reading(world, by).find(WorkItem, query)
+        for item in found:
+            applied = queue.applied
+            if applied is None or not life_cycle.is_applied(item, applied):
+                continue
+
+            async def decide(reading: Reading, id: str = item.id, applied: Applied = applied) -> Decision:
+                w = await reading.one(WorkItem, id)
+                return life_cycle.reprioritise(await case_of(reading, w), queue.id, applied, reading.moment)
+
+            try:
+                await transact(world, by, decide)
+            except Refused:
+                continue
+            done += 1
+        if len(found) < APPLY_PAGE:
+            return done
+        offset += APPLY_PAGE
 
 
 async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *, beside: Beside) -> Done:

@@ -23,7 +23,7 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
-from interlock.service import agents, conversations, orgs, requirements, routing, sync, work_items, workflows
+from interlock.service import agents, conversations, orgs, queues, requirements, routing, sync, work_items, workflows
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
 from interlock.service.work_items import by_rules
@@ -105,17 +105,17 @@ async def round_of_news(world: World, news: Sequence[Cue]) -> None:
     if world.floors is not None:
         await routing.round(world, by)
         return
-    queues, agents_with_room = set[str](), set[str]()
+    waiting_in, agents_with_room = set[str](), set[str]()
     for cue in news:
         seen = log.snapshot_of(cue.snapshot)
         if isinstance(seen, WorkItem) and seen.status == "queued" and seen.queue and not seen.paused:
-            queues.add(seen.queue)
+            waiting_in.add(seen.queue)
         if isinstance(seen, WorkSession) and routing.has_room(seen):
             agents_with_room.add(seen.id)
         if isinstance(seen, Queue):
-            queues.add(seen.id)
-    if queues or agents_with_room:
-        await routing.round(world, by, queues=queues, sessions=agents_with_room)
+            waiting_in.add(seen.id)
+    if waiting_in or agents_with_room:
+        await routing.round(world, by, queues=waiting_in, sessions=agents_with_room)
 
 
 async def give_back(world: World, cue: Cue) -> None:
@@ -133,6 +133,11 @@ async def weigh(world: World, cue: Cue) -> None:
         user = seen.assigned_to
     if user is not None:
         await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), user)
+
+
+async def apply_priority(world: World, cue: Cue) -> None:
+    """A queue's priority was given to what waits there already."""
+    await queues.apply_priority(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
 async def take_settings(world: World, cue: Cue) -> None:
@@ -183,6 +188,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "work_session", weigh, verbs=("create",)),
     Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
     Reaction("routing", "team_routing_settings", take_settings),
+    Reaction("routing", "queue", apply_priority, frozenset({"applied"}), ("update",)),
     Reaction("routing", "user", take_limits, frozenset({"capacity", "skills"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),

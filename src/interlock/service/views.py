@@ -8,7 +8,6 @@ from typing import TypeVar, cast
 from interlock.domain import agent
 from interlock.domain.agent import OrgSettings, RoutingSettings, Team, User, WorkSession
 from interlock.domain.conversation import Conversation
-from interlock.domain.errors import NoWaitingItem
 from interlock.domain.log import Row
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
@@ -153,14 +152,6 @@ async def items_of_queue(
         limit=limit,
     )
     return cast("list[WorkItem]", await world.store.find(query))
-
-
-async def next_item(world: World, org: str, queue: str) -> WorkItem:
-    """The item that would be offered next. Raises `NoWaitingItem`."""
-    for item in await items_of_queue(world, org, queue, frozenset({"queued"}), 0, 100):
-        if not item.paused:
-            return item
-    raise NoWaitingItem("Everything in this queue is taken.")
 
 
 async def items_of_session(world: World, session: WorkSession) -> list[WorkItem]:
