@@ -32,15 +32,17 @@ Rank = tuple[int, int, str, str]
 
 
 class Class(msgspec.Struct, frozen=True):
-    """Items of one queue that ask for the same, in order."""
+    """Items of one queue that ask for the same, in order. `judged`: what was found of each group, by its number."""
 
     wants: Wants
     items: Line[Key]
+    judged: dict[int, tuple[str, bool]]
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Agents of one queue who have the same to give, in the order in which they are asked."""
+    """Agents of one queue who have the same to give, in the order in which they are asked. `n` is no other group's."""
 
+    n: int
     fit: Fit
     agents: Line[Rank]
 
@@ -120,6 +122,7 @@ class Floor:
         self.agents: dict[str, Standing] = {}
         self.teams: dict[str, RoutingSettings] = {}
         self.by_user: dict[str, str] = {}
+        self._groups = 0
         self._gone: dict[str, tuple[int, int]] = {}
         self._kept: dict[str, dict[tuple[str, Wants], None]] = {}
         self._due: list[tuple[int, str, str]] = []
@@ -381,7 +384,7 @@ class Floor:
         entry.key, entry.declined, entry.afresh = at.key, at.declined, at.afresh
         standing = q.classes.get(at.wants)
         if standing is None:
-            standing = q.classes[at.wants] = Class(at.wants, Line())
+            standing = q.classes[at.wants] = Class(at.wants, Line(), {})
             self._ask(q, at.wants)
             if at.wants.kept_for:
                 self._kept.setdefault(at.wants.kept_for, {})[q.id, at.wants] = None
@@ -437,7 +440,8 @@ class Floor:
             )
             group = q.groups.get(own)
             if group is None:
-                group = q.groups[own] = Group(own, Line())
+                self._groups += 1
+                group = q.groups[own] = Group(self._groups, own, Line())
             rank = routing.rank(self.strategy(id), s, id)
             group.agents.add(rank)
             standing.groups[id] = group, rank

@@ -18,15 +18,16 @@ PIECE = 512
 class Line(Generic[K]):
     """Keys in order. Each key stands in it once."""
 
-    __slots__ = ("_lasts", "_pieces", "_size")
+    __slots__ = ("_lasts", "_pieces", "size")
 
     def __init__(self) -> None:
         self._pieces: list[list[K]] = []
         self._lasts: list[K] = []
-        self._size = 0
+        self.size = 0
+        """How many keys: as `len` says, for those who ask often."""
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def __iter__(self) -> Iterator[K]:
         for piece in self._pieces:
@@ -38,7 +39,7 @@ class Line(Generic[K]):
 
     def add(self, key: K) -> None:
         """Put a key in its place."""
-        self._size += 1
+        self.size += 1
         if not self._pieces:
             self._pieces.append([key])
             self._lasts.append(key)
@@ -59,7 +60,7 @@ class Line(Generic[K]):
         if at == len(piece) or piece[at] != key:
             raise KeyError(key)
         del piece[at]
-        self._size -= 1
+        self.size -= 1
         if piece:
             self._lasts[n] = piece[-1]
         else:

@@ -7,7 +7,6 @@ that nobody can take blocks none behind it, and a class that nobody can serve is
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -17,7 +16,11 @@ import msgspec
 from interlock.domain import routing, skill
 from interlock.domain.decision import Candidate
 from interlock.domain.floor import Class, Entry, Floor, Group, QueueFloor
-from interlock.domain.routing import Choice, Key, Wants
+from interlock.domain.line import Line
+from interlock.domain.routing import Choice, Fit, Key, Wants
+
+JUDGED_MAX = 10_000
+"""Judgements that a class remembers: most are of groups that are there no more."""
 
 Ranked = tuple[bool, int, int, str, str]
 """Whether something preferred is missing, two figures of the strategy, user, session: smallest first."""
@@ -127,7 +130,7 @@ def first_for(floor: Floor, session: str) -> Key | None:
         if not q.classes or floor.held(id):
             continue
         for wants, each in q.classes.items():
-            if routing.unfit(wants, group.fit) or not _free_to(floor, q, wants, user):
+            if judged(each, group)[0] or (wants.kept_for and not _free_to(floor, q, wants, user)):
                 continue
             for key in each.items:
                 if best is not None and key >= best:
@@ -136,6 +139,20 @@ def first_for(floor: Floor, session: str) -> Key | None:
                     best = key
                     break
     return best
+
+
+def judged(each: Class, group: Group) -> tuple[str, bool]:
+    """The first test that a group fails for a class (empty: none), and whether it lacks what is preferred."""
+    found = each.judged.get(group.n)
+    if found is None:
+        if len(each.judged) > JUDGED_MAX:
+            each.judged.clear()
+        found = each.judged[group.n] = _judge(each.wants, group.fit)
+    return found
+
+
+def _judge(wants: Wants, fit: Fit) -> tuple[str, bool]:
+    return routing.unfit(wants, fit), bool(wants.skills) and not skill.preferred(dict(fit.skills), wants.skills)
 
 
 def _free_to(floor: Floor, q: QueueFloor, wants: Wants, user: str) -> bool:
@@ -180,19 +197,21 @@ class _View:
 
     def __init__(self, floor: Floor, q: QueueFloor, entry: Entry) -> None:
         self.floor = floor
-        self.wants = wants = entry.standing.wants if entry.standing else floor.place_of(entry.waiting).wants
+        self.q = q
+        each = entry.standing or Class(floor.place_of(entry.waiting).wants, Line(), {})
+        self.wants = each.wants
         self.able: list[tuple[bool, Group]] = []
         self.unable: list[tuple[str, Group]] = []
-        for fit, group in q.groups.items():
-            reason = routing.unfit(wants, fit)
+        for group in q.groups.values():
+            reason, unmet = judged(each, group)
             if reason:
                 self.unable.append((reason, group))
             else:
-                self.able.append((not skill.preferred(dict(fit.skills), wants.skills), group))
+                self.able.append((unmet, group))
         self.declined = [
             s
             for user in sorted(entry.declined)
-            if (s := floor.by_user.get(user)) and any(g is at[0] for _, g in self.able if (at := _at(floor, s, q)))
+            if (s := floor.by_user.get(user)) and any(g is _at(floor, s, q) for _, g in self.able)
         ]
         self._without = entry.declined
 
@@ -207,7 +226,7 @@ class _View:
         if chosen is not None:
             yield self._candidate(chosen[4], "", True, 1)
         for n, ranked in enumerate(others, 1 + (chosen is not None)):
-            yield self._candidate(ranked[4], _passed_over(ranked, chosen, kept), True, n)
+            yield self._candidate(ranked[4], _reason(ranked[0], chosen, kept), True, n)
         for session in self.declined:
             yield self._candidate(session, "DECLINED_BEFORE", False)
         for reason, group in sorted(self.unable, key=_nearest_first):
@@ -220,23 +239,22 @@ class _View:
 
     def counts(self, chosen: Ranked | None, *, kept: bool) -> dict[str, int]:
         """How many of all live sessions there are for each reason."""
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         for reason, group in self.unable:
-            counts[reason] += len(group.agents)
-        missing = 0 if chosen is None or kept else chosen[0]
+            counts[reason] = counts.get(reason, 0) + group.agents.size
+        told: dict[int, str] = {}
         for unmet, group in self.able:
-            reason = "STICKY_ELSEWHERE" if kept else "SKILL_PREFERRED_ELSEWHERE" if unmet > missing else "RANKED_LOWER"
-            counts[reason] += len(group.agents)
-            for session in self.declined:
-                if _at(self.floor, session, self.floor.queue_floor(self.wants.queue))[0] is group:
-                    counts[reason] -= 1
-                    counts["DECLINED_BEFORE"] += 1
-            if chosen is not None and _at(self.floor, chosen[4], self.floor.queue_floor(self.wants.queue))[0] is group:
-                counts[reason] -= 1
-                counts["CHOSEN"] += 1
-        elsewhere = len(self.floor.agents) - counts.total()
+            reason = told[group.n] = _reason(unmet, chosen, kept)
+            counts[reason] = counts.get(reason, 0) + group.agents.size
+        elsewhere = len(self.floor.agents) - sum(counts.values())
         if elsewhere:
-            counts["QUEUE_NOT_SERVED"] += elsewhere
+            counts["QUEUE_NOT_SERVED"] = elsewhere
+        moved = [(s, "DECLINED_BEFORE") for s in self.declined] + ([(chosen[4], "CHOSEN")] if chosen else [])
+        for session, code in moved:
+            group = _at(self.floor, session, self.q)
+            if group is not None:
+                counts[told[group.n]] -= 1
+                counts[code] = counts.get(code, 0) + 1
         return {reason: n for reason, n in counts.items() if n}
 
 
@@ -244,14 +262,16 @@ def _behind(unmet: bool, group: Group) -> Iterator[Ranked]:
     return ((unmet, *rank) for rank in group.agents)
 
 
-def _at(floor: Floor, session: str, q: QueueFloor) -> tuple[Group | None, object]:
-    return floor.agents[session].groups.get(q.id, (None, None))
+def _at(floor: Floor, session: str, q: QueueFloor) -> Group | None:
+    at = floor.agents[session].groups.get(q.id)
+    return at[0] if at else None
 
 
-def _passed_over(ranked: Ranked, chosen: Ranked | None, kept: bool) -> str:
+def _reason(unmet: bool, chosen: Ranked | None, kept: bool) -> str:
+    """Why an agent who could take it was passed over."""
     if kept:
         return "STICKY_ELSEWHERE"
-    return "SKILL_PREFERRED_ELSEWHERE" if chosen is not None and ranked[0] > chosen[0] else "RANKED_LOWER"
+    return "SKILL_PREFERRED_ELSEWHERE" if chosen is not None and unmet > chosen[0] else "RANKED_LOWER"
 
 
 _ORDER = {code: -n for n, (code, _) in enumerate(routing.TESTS)}
