@@ -8,8 +8,7 @@ that is behind costs that grant, and never makes a wrong one.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 
 import msgspec
 
@@ -436,7 +435,7 @@ class Floor:
             own = (
                 bare
                 if not q.asked or not s.skills
-                else msgspec.structs.replace(bare, skills=_of_note(s.skills, q.asked))
+                else msgspec.structs.replace(bare, skills=routing.of_note(s.skills, q.asked))
             )
             group = q.groups.get(own)
             if group is None:
@@ -485,17 +484,3 @@ class Floor:
         """These two are no news for each other any more: the next sweep looks at them again."""
         self.news_items.pop(item, None)
         self.news_agents.pop(session, None)
-
-
-def _of_note(skills: Mapping[str, int], asked: Mapping[str, Set[int]]) -> tuple[tuple[str, int], ...]:
-    """An agent's skills, as much of them as makes a difference to what is asked for: each at the highest level that is
-    asked for and reached, else at the lowest. So agents differ no more than what is asked of them does.
-    """
-    found: list[tuple[str, int]] = []
-    for id in sorted(asked):
-        level = skills.get(id, 0)
-        if level:
-            steps = sorted(asked[id])
-            n = bisect_right(steps, level)
-            found.append((id, steps[n - 1] if n else 1))
-    return tuple(found)

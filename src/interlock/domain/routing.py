@@ -7,7 +7,8 @@ All of it is ours, except that priority 1 and the longest wait go first, which t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Set
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -164,6 +165,20 @@ def fit_of(s: WorkSession, now: int) -> Fit:
         ),
         skills=tuple(sorted(s.skills.items())),
     )
+
+
+def of_note(skills: Mapping[str, int], asked: Mapping[str, Set[int]]) -> tuple[tuple[str, int], ...]:
+    """An agent's skills, as much of them as makes a difference to what is asked for: each at the highest level that is
+    asked for and reached, else at the lowest. So agents differ no more than what is asked of them does.
+    """
+    found: list[tuple[str, int]] = []
+    for id in sorted(asked):
+        level = skills.get(id, 0)
+        if level:
+            steps = sorted(asked[id])
+            n = bisect_right(steps, level)
+            found.append((id, steps[n - 1] if n else 1))
+    return tuple(found)
 
 
 def ineligible(wants: Wants, s: WorkSession, now: int, declined: frozenset[str] = NOBODY) -> str:
