@@ -2,7 +2,8 @@
 
     python bench/investigate.py [--quick] [--log FILE | --megabytes N] [--rounds N] [--races N] [--duckdb PYTHON]
 
-    bare        typed msgspec decode of the fields that a rule needs, by two workers: the limit
+    bare        typed msgspec decode of the fields that a rule needs, by two workers: the limit; `by_line`: the same
+                with the catalogue's reader
     catalogue   `interlock investigate`, every rule, by two workers; and its peak memory in any one process
     jq          jq | sort | awk: users taken off by a sync right after they were set, without the stale read
     duckdb      the rule as SQL, by somebody who knows it (needs an interpreter with duckdb: --duckdb PYTHON)
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import subprocess
@@ -23,15 +25,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generate_logs import generate_day, generate_races, true_overwrites
-from interlock.investigation.big.lines import Share, blocks_of, shares
+from interlock.investigation.big.lines import BLOCK_BYTES, Share, lines_of, shares
 from interlock.investigation.big.run import investigate
 
 QUICK_MB, WHOLE_MB = 50, 1_000
@@ -86,11 +89,40 @@ class _Line(msgspec.Struct, gc=False):
 
 
 def _decoded(share: Share) -> int:
-    """Bare decode of a share: how many lines were events."""
+    """Bare decode of a share, read in blocks that are split: how many lines were events."""
     decode = msgspec.json.Decoder(_Line).decode
     found = 0
-    for block in blocks_of(share):
-        for line in block.lines:
+    for line in _split(share):
+        try:
+            found += decode(line).body is not None
+        except msgspec.DecodeError:
+            continue
+    return found
+
+
+def _split(share: Share) -> Iterator[bytes]:
+    """The lines of a share, give or take one at its edges."""
+    with Path(share.path).open("rb", buffering=0) as file:
+        file.seek(share.begin)
+        left, rest = share.end - share.begin, b""
+        while left > 0:
+            data = file.read(min(BLOCK_BYTES, left))
+            left -= len(data)
+            lines = (rest + data).split(b"\n")
+            rest = lines.pop()
+            yield from lines
+
+
+def _decoded_by_line(share: Share) -> int:
+    """Bare decode with the reader that the catalogue has: the stricter measure, since splitting blocks costs more."""
+    decode = msgspec.json.Decoder(_Line).decode
+    found = 0
+    with lines_of(share) as (lines, begin):
+        offset = begin
+        for line in lines:
+            if offset >= share.end:
+                break
+            offset += len(line)
             try:
                 found += decode(line).body is not None
             except msgspec.DecodeError:
@@ -98,19 +130,32 @@ def _decoded(share: Share) -> int:
     return found
 
 
-def bare(log: Path) -> float:
-    """Seconds of the bare decode by two workers."""
-    begun = time.perf_counter()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        pool.map(_decoded, shares(0, str(log), log.stat().st_size, 2))
-    return time.perf_counter() - begun
+class Took(NamedTuple):
+    """Seconds by the clock, and of processor time in this process and those that it ended."""
+
+    wall: float
+    cpu: float
 
 
-def catalogue(log: Path) -> tuple[float, Any]:
-    """Seconds of the whole catalogue by two workers, and what came of it."""
-    begun = time.perf_counter()
-    done = investigate([log])
-    return time.perf_counter() - begun, done
+def timed(work: Callable[[], Any]) -> tuple[Took, Any]:
+    """How long something takes, and what comes of it."""
+
+    def spent() -> float:
+        return sum(os.times()[:4])
+
+    wall, cpu = time.perf_counter(), spent()
+    done = work()
+    return Took(time.perf_counter() - wall, spent() - cpu), done
+
+
+def bare(log: Path, decoded: Callable[[Share], int]) -> int:
+    """The bare decode by two workers; how many events."""
+    pool = multiprocessing.get_context("fork").Pool(2)
+    try:
+        return sum(pool.map(decoded, shares(0, str(log), log.stat().st_size, 2)))
+    finally:
+        pool.close()
+        pool.join()
 
 
 def against_truth(log: Path, findings: Any) -> dict[str, int]:
@@ -135,15 +180,12 @@ JQ = (
 AWK = '$1==id && $3=="true" && w=="false" && $4==v && $5!=v {hits++} {id=$1; w=$3; v=$5} END {print hits+0}'
 
 
-def jq(log: Path) -> tuple[float, int] | None:
-    """Seconds and hits of jq | sort | awk on two parts side by side; `None` without jq."""
-    if not shutil.which("jq"):
-        return None
-    begun = time.perf_counter()
+def jq(log: Path) -> int:
+    """Hits of jq | sort | awk."""
     select = f"fromjson? | {JQ}"
     command = f"jq -rR {_quoted(select)} {_quoted(str(log))} | sort -t'\t' -k1,1 -k2,2n | awk -F'\t' {_quoted(AWK)}"
     hits = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
-    return time.perf_counter() - begun, int(hits)
+    return int(hits)
 
 
 def _quoted(text: str) -> str:
@@ -168,30 +210,42 @@ def raced(count: int, folder: Path) -> dict[str, int]:
 
 
 def measured(log: Path, rounds: int, sql: str) -> dict[str, Any]:
-    """Every figure about one log."""
-    seconds: dict[str, list[float]] = {"bare": [], "catalogue": [], "duckdb": []}
+    """Every figure about one log; the works take turns."""
+    works: dict[str, Callable[[], Any]] = {
+        "bare": lambda: bare(log, _decoded),
+        "bare_by_line": lambda: bare(log, _decoded_by_line),
+        "catalogue": lambda: investigate([log]),
+    }
+    spent: dict[str, list[Took]] = {name: [] for name in works}
     out: dict[str, Any] = {"log_MB": round(log.stat().st_size / 1e6), "rounds": rounds}
     done: Any = None
+    seconds: list[float] = []
     for _ in range(rounds):
-        seconds["bare"].append(bare(log))
-        took, done = catalogue(log)
-        seconds["catalogue"].append(took)
+        for name, work in works.items():
+            took, done = timed(work)
+            spent[name].append(took)
         if sql:
-            took, out["duckdb_hits"], out["duckdb_peak_MiB"] = duckdb(log, sql)
-            out["duckdb_peak_MiB"] >>= 20
-            seconds["duckdb"].append(took)
-    median = {name: statistics.median(s) for name, s in seconds.items() if s}
-    asked = jq(log)
-    if asked is not None:
-        median["jq"], out["jq_hits"] = asked
-    out["seconds"] = {name: round(s, 2) for name, s in median.items()}
-    out["GB_per_s"] = {name: round(log.stat().st_size / 1e9 / s, 3) for name, s in median.items()}
-    out["catalogue_to_bare"] = round(median["bare"] / median["catalogue"], 3)
-    out["catalogue_to_others"] = {n: round(median[n] / median["catalogue"], 2) for n in ("jq", "duckdb") if n in median}
-    out["peak_MiB"] = max(done.peaks) >> 20
-    out["groups"], out["examined"] = done.tally.groups, done.tally.examined
+            second, out["duckdb_hits"], peak = duckdb(log, sql)
+            seconds.append(second)
+            out["duckdb_peak_MiB"] = peak >> 20
+    wall = {name: statistics.median(t.wall for t in took) for name, took in spent.items()}
+    cpu = {name: statistics.median(t.cpu for t in took) for name, took in spent.items()}
+    if seconds:
+        wall["duckdb"] = statistics.median(seconds)
+    if shutil.which("jq"):
+        took, out["jq_hits"] = timed(lambda: jq(log))
+        wall["jq"], cpu["jq"] = took
+    out["seconds"] = {name: round(s, 2) for name, s in wall.items()}
+    out["processor_seconds"] = {name: round(s, 2) for name, s in cpu.items()}
+    out["GB_per_s"] = {name: round(log.stat().st_size / 1e9 / s, 3) for name, s in wall.items()}
+    out["catalogue_to"] = {name: round(s / wall["catalogue"], 3) for name, s in wall.items() if name != "catalogue"}
+    out["catalogue_to_by_processor"] = {
+        name: round(s / cpu["catalogue"], 3) for name, s in cpu.items() if name != "catalogue"
+    }
+    out["peak_MiB"] = [peak >> 20 for peak in done.peaks]
+    out["conversations"] = {"all": done.tally.groups, "walked": done.tally.walked, "examined": done.tally.examined}
     out["R1_day"] = against_truth(log, done.report.findings)
-    out["skipped"] = [name for name, have in (("jq", asked), ("duckdb", sql)) if not have]
+    out["skipped"] = [name for name in ("jq", "duckdb") if name not in wall]
     return out
 
 
