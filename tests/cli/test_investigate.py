@@ -137,7 +137,7 @@ def test_heavy_imports_wait_until_they_are_needed() -> None:
     words = (
         "import sys\nfrom interlock.cli.main import run\n"
         f"run(['investigate', {str(INCIDENT)!r}, '--json'])\n"
-        "print(*[m for m in ('rich.progress', 'multiprocessing', 'yaml', 'litestar', 'uvicorn', 'asyncio',"
+        "print(*[m for m in ('rich.progress', 'multiprocessing', 'numpy', 'yaml', 'litestar', 'uvicorn', 'asyncio',"
         "'interlock.investigation.report.html', 'interlock.investigation.big') if m in sys.modules], file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60, check=True)

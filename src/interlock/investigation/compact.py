@@ -1,24 +1,23 @@
-"""One entry as a small flat tuple, for logs too big to keep: what `screen` needs to say that a conversation is boring.
+"""One entry as a small row of whole numbers, for logs too big to keep: what `screen` needs to tell who is boring.
 
-A fast reader builds these rows straight from bytes, and spills, sorts and groups them. A group that the screen suspects
-is read again in full at the places that its rows name (`ORDER`), and goes through `examine`. `compact_of` is the slow
-way to the same row, from a full entry: it says exactly what every field means.
+A fast reader (`big.parse`) fills such rows straight from bytes, as columns; `big.sieve` looks at all of them at once,
+`screen` at one conversation's. What they suspect is read again in full at the places that its rows name, and goes
+through `examine`. `compact_of` is the slow way to the same row, from a full entry: it says what every number means.
 
-The fields, in the order of the tuple; all are ints or strings, so rows sort by themselves (`ORDER` is unique, nothing
-behind it is ever compared):
-
-    GROUP   the conversation's id                         SIDE     0 conversation, 1 item, 2 other record, 3 audit
-    ID      the record's id (audit: of the one written)   REV      -1 unknown; audit: guard + 1
+    GROUP   the conversation                              SIDE     0 conversation, 1 item, 2 other record, 3 audit
+    ID      the record, by type and id                    REV      -1 unknown; audit: guard + 1
     BEFORE  the rev it says it replaced, -1 unknown       AT       commit (audit: log) time in ms, -1 unknown
     ORDER   input << 44 | byte offset of the entry        FLAGS    see below
     MARK    newest rev of the peer it says it has seen (item: of the conversation; audit: the peer rev read), -1 none
     USERS, QUEUE, STATUS          as the resource shows them at this rev (audit: as the patch says), NOT_SHOWN else
     USERS_BEFORE, …               what the event says was there before it changed them, UNCHANGED if it did not
-    CLIENT, TRACE, EVENT, ORG     as they stand
-    DIGEST  equal for equal contents (changes and resource) of one rev
+    CLIENT, TRACE, ORG            0 where nothing is said
+    DIGEST  equal for equal contents (changes and resource) of one rev; 0: not worked out
+    PLACE   where the entry can be read again; for `big` only
 
-Users are their ids, sorted, joined by a space; nobody is the empty text. A queue is its id or the empty text. An `add`
-without a before comes from nothing: the empty text.
+Texts stand as hashes: equal for equal texts within one run (and what is forked from it), different for different ones
+but for one chance in 2^63. A hash that two conversations share would make them one, which at worst is looked at in
+full. Users are hashed by their sorted ids, nobody is `NOBODY`. An `add` without a before comes from nothing: `NOBODY`.
 """
 
 from __future__ import annotations
@@ -34,12 +33,13 @@ from interlock.investigation.history import ITEM_TYPES, REFUSED
 from interlock.investigation.observation import Audit, Entry, Observation
 from interlock.investigation.vocabulary import QUEUE, STATUS, UNIT, USERS
 
-Row = tuple[Any, ...]
+Row = tuple[int, ...]
 
 (
     GROUP, SIDE, ID, REV, BEFORE, AT, ORDER, FLAGS, MARK, USERS_AT, QUEUE_AT, STATUS_AT,
-    USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE, CLIENT, TRACE, EVENT, ORG, DIGEST,
+    USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE, CLIENT, TRACE, ORG, DIGEST, PLACE,
 ) = range(20)  # fmt: skip
+WIDTH = 20
 
 CONVERSATION, ITEM, OTHER_RECORD, AUDIT = range(4)
 
@@ -59,9 +59,9 @@ REFUSAL = 64
 ITEMISED = 128
 """An audit that names an item."""
 ODD = 256
-"""Only the whole entry can tell: a settled conflict, an effect key, a lease epoch, a deletion, a foreign partition, a
-basis on an older rev of the record itself, a snapshot that contradicts its changes, a value that is repaired by guess,
-a session, an entry without a rev."""
+"""Only the whole entry can tell: a settled conflict, an effect key, a cause, a lease epoch, a deletion, a foreign
+partition, a basis on an older rev of the record itself, a snapshot that contradicts its changes, a value that is
+repaired by guess, a session, an entry without a rev."""
 FURTHER = 512
 """It changed a field beyond the unit that may be somebody's wish (`vocabulary.says_something`)."""
 LISTED = 1024
@@ -70,9 +70,12 @@ LISTED = 1024
 STATES_POLICY = 2048
 """An audit of a log that states its policy, so that both sides are known to have a word for "done"."""
 
-NOT_SHOWN = "\x00"
-UNCHANGED = "\x01"
+NOBODY, NOT_SHOWN, UNCHANGED = 0, 2, 4
+"""Values that are no hash: nobody or nothing, not said, not changed. Hashes are even."""
+
 INPUT_SHIFT = 44
+NUMBER_MAX = 1 << 62
+"""Larger revs and times are not told apart; whoever has one is looked at in full."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -82,14 +85,26 @@ def compact_of(entry: Entry) -> Row:
     return _audit(entry) if isinstance(entry, Audit) else _observation(entry)
 
 
-def text_of(word: str, value: Any) -> str:
+def code_of(word: str, value: Any) -> int:
     """A unit value as it stands in a row."""
     if value is UNSET:
         return NOT_SHOWN
     value = words.value_of(word, value)
     if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)
+        return hash(" ".join(map(str, value))) & ~1 if value else NOBODY
+    if value is None or value == "":
+        return NOBODY
+    return hash(value if type(value) is str else f"\0{value!r}") & ~1
+
+
+def codes_of(texts: frozenset[str]) -> frozenset[int]:
+    """The codes of some statuses."""
+    return frozenset(code_of(STATUS, text) for text in texts)
+
+
+def id_code(type: str, id: str) -> int:
+    """A record in a row: two types may use one id."""
+    return hash(type) ^ hash(id)
 
 
 def side_of(o: Observation) -> int:
@@ -102,7 +117,7 @@ def side_of(o: Observation) -> int:
 
 def _observation(o: Observation) -> Row:
     side = side_of(o)
-    shown = [text_of(w, words.shown(o, words.names_of(w))) for w in UNIT]
+    shown = [code_of(w, words.shown(o, words.names_of(w))) for w in UNIT]
     before = [UNCHANGED] * 3
     flags = _flags(o)
     for name, moved in o.changes.items():
@@ -110,21 +125,21 @@ def _observation(o: Observation) -> Row:
         if word in UNIT:
             old, new = words.said(moved)
             place = UNIT.index(word)
-            before[place] = text_of(word, old)
+            before[place] = code_of(word, old)
             if shown[place] == NOT_SHOWN:
-                shown[place] = text_of(word, new)
+                shown[place] = code_of(word, new)
         elif words.says_something(name):
             flags |= FURTHER
     mark, named = _mark(o, side)
     return (
-        o.group, side, o.record.id, _or_none(o.rev), _or_none(o.before_rev), _or_none(o.times.best), order_of(o),
-        flags | named, mark, *shown, *before, o.client, o.trace, o.event_id, o.record.org,
-        zlib.crc32(_encode((o.changes, o.snapshot))),
+        hash(o.group), side, id_code(o.record.type, o.record.id), _or_none(o.rev), _or_none(o.before_rev),
+        _or_none(o.times.best), order_of(o), flags | named, mark, *shown, *before, hash(o.client), hash(o.trace),
+        hash(o.record.org), zlib.crc32(_encode((o.changes, o.snapshot))) | 1 << 32, 0,
     )  # fmt: skip
 
 
 def _or_none(n: int | None) -> int:
-    return -1 if n is None else n
+    return -1 if n is None else max(-1, min(n, NUMBER_MAX))
 
 
 def order_of(entry: Entry) -> int:
@@ -151,7 +166,9 @@ def _flags(o: Observation) -> int:
 
 def is_odd(o: Observation) -> bool:
     """Whether only the whole entry can tell what it means."""
-    if o.rev is None or o.grade == "C" or o.unknown or o.effect_key or o.lease_epoch is not None or o.verb == "delete":
+    if o.rev is None or not 0 <= o.rev < NUMBER_MAX or o.grade == "C" or o.unknown or o.verb == "delete":
+        return True
+    if o.effect_key or o.lease_epoch is not None or o.cause:
         return True
     replaced = o.rev - 1 if o.before_rev is None else o.before_rev
     if any(m.record.id == o.record.id and m.rev < replaced for m in o.marks):
@@ -187,7 +204,7 @@ def _mark(o: Observation, side: int) -> tuple[int, int]:
     for m in o.marks:
         if (m.record.id == o.group) == (side == CONVERSATION) or m.record.id == o.record.id:
             continue
-        best = max(best, m.rev)
+        best = max(best, _or_none(m.rev))
         if not (carried and m.source == "resourceRev"):
             named = NAMED
     return best, named
@@ -200,11 +217,11 @@ def _audit(a: Audit) -> Row:
     flags = (ODD if odd else 0) | (REFUSAL if a.outcome in REFUSED else 0) | (ITEMISED if a.item is not None else 0)
     flags |= STATES_POLICY if a.policy is not None else 0
     guard = _or_none(a.guard)
-    said = (text_of(w, patch.get(w, UNSET)) for w in UNIT)
+    said = (code_of(w, patch.get(w, UNSET)) for w in UNIT)
     return (
-        a.group, AUDIT, a.record.id, guard + 1 if guard >= 0 else -1, guard, _or_none(a.at), order_of(a), flags,
-        a.peer.rev if a.peer is not None else -1, *said, UNCHANGED, UNCHANGED, UNCHANGED, a.service, a.trace, "",
-        a.record.org, 0,
+        hash(a.group), AUDIT, id_code(a.record.type, a.record.id), guard + 1 if guard >= 0 else -1, guard,
+        _or_none(a.at), order_of(a), flags, _or_none(a.peer.rev if a.peer else None), *said, UNCHANGED, UNCHANGED,
+        UNCHANGED, hash(a.service), hash(a.trace), hash(a.record.org), 0, 0,
     )  # fmt: skip
 
 

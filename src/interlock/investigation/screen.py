@@ -12,33 +12,33 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from interlock.investigation import vocabulary as words
 from interlock.investigation.compact import (
     AT,
     AUDIT,
-    BEFORE,
     CLIENT,
     CONVERSATION,
     CREATE,
     DIGEST,
     EMPTY,
     FLAGS,
-    FURTHER,
     ID,
     ITEM,
     LISTED,
     MARK,
     NAMED,
+    NOBODY,
     NOT_SHOWN,
     ODD,
     ORDER,
     ORG,
+    OTHER_RECORD,
     PERSON,
     QUEUE_AT,
     QUEUE_BEFORE,
     REFUSAL,
     REV,
     SIDE,
-    SKEWED,
     STATES_POLICY,
     STATUS_AT,
     STATUS_BEFORE,
@@ -48,23 +48,12 @@ from interlock.investigation.compact import (
     USERS_AT,
     USERS_BEFORE,
     Row,
+    codes_of,
 )
 from interlock.investigation.finding import Limits
-from interlock.investigation.vocabulary import FINAL, HELD, WAITING
+from interlock.investigation.row_chain import Chain, Gap
 
-_LOOK = ODD | FURTHER | SKEWED
-_UNIT_END = STATUS_BEFORE + 1
-_STILL = (UNCHANGED, UNCHANGED, UNCHANGED)
-_STILL_LIST = [UNCHANGED, UNCHANGED, UNCHANGED]
-"""Rows that were read back from a spill are lists."""
-
-
-class Gap(NamedTuple):
-    """Revs that are missing between two neighbours: the earlier one's rev, and the row of the later one."""
-
-    after: int
-    later: Row
-    earlier: Row
+FINAL, HELD, WAITING = codes_of(words.FINAL), codes_of(words.HELD), codes_of(words.WAITING)
 
 
 class Screened(NamedTuple):
@@ -78,103 +67,11 @@ class Screened(NamedTuple):
     blind: int = 0
 
 
-class _Chain:
-    """One record's rows, one per rev, after what its neighbours say has been checked.
-
-    moved   the first row and those that moved the unit       syncs   those that a sync wrote
-    """
-
-    __slots__ = ("gaps", "holes", "in_order", "moved", "newest", "rows", "skewed", "suspect", "syncs")
-
-    def __init__(self, first: Row) -> None:
-        flags = first[FLAGS]
-        self.rows = [first]
-        self.moved = [first]
-        self.syncs = [first] if flags & SYNC else []
-        self.gaps: list[Gap] = []
-        self.suspect = ("R8" if flags & ODD else "R7") if flags & (ODD | FURTHER) else ""
-        self.in_order = True
-        self.holes = int(first[REV] > 1 and not flags & CREATE)
-        self.skewed = int(flags & SKEWED > 0)
-        self.newest: int = first[AT]
-
-    def follow(self, part: list[Row]) -> None:
-        """The rows after the first, up to one that has to be looked at in full."""
-        rows, moved = self.rows, self.moved
-        p = rows[0]
-        for r in part:
-            rev = p[REV]
-            if (
-                r[FLAGS] & _LOOK
-                or r[BEFORE] != rev
-                or r[REV] != rev + 1
-                or r[AT] < p[AT]
-                or r[ORDER] < p[ORDER]
-                or r[ORG] != p[ORG]
-            ):
-                if self._unusual(p, r):
-                    continue
-                if self.suspect:
-                    return
-            before = r[USERS_BEFORE:_UNIT_END]
-            if before != _STILL and before != _STILL_LIST:
-                if r[REV] == rev + 1 and _contradicts(p, r):
-                    self.suspect = "R7"
-                    return
-                moved.append(r)
-            elif r[USERS_AT:USERS_BEFORE] != p[USERS_AT:USERS_BEFORE] and _silently(p, r):
-                self.suspect = "R7"
-                return
-            if r[FLAGS] & SYNC:
-                self.syncs.append(r)
-            rows.append(r)
-            p = r
-        self.newest = max(p[AT], self.newest)
-
-    def _unusual(self, p: Row, r: Row) -> bool:
-        """What is not as it usually is between two neighbours. True: `r` is `p` once more. May set `suspect`."""
-        flags = r[FLAGS]
-        if flags & (ODD | FURTHER):
-            self.suspect = "R8" if flags & ODD else "R7"
-            return False
-        if r[ORG] != p[ORG]:
-            self.suspect = "R27"
-            return False
-        if r[REV] == p[REV]:
-            same = r[DIGEST] == p[DIGEST] and r[AT] == p[AT] and r[CLIENT] == p[CLIENT]
-            self.suspect = "" if same else "R4"
-            return not self.suspect
-        if r[ORDER] < p[ORDER]:
-            self.in_order = False
-        self.skewed += (r[AT] < p[AT]) + (flags & SKEWED > 0)
-        self.newest = max(self.newest, p[AT])
-        if r[REV] == p[REV] + 1:
-            self.suspect = "" if r[BEFORE] in (-1, p[REV]) else "R3"
-        elif r[BEFORE] == p[BEFORE] >= 0:
-            self.suspect = "R3"
-        elif r[BEFORE] != p[REV]:
-            self.gaps.append(Gap(p[REV], r, p))
-        return False
-
-
-def _contradicts(p: Row, r: Row) -> bool:
-    """Whether what a row says was there before is not what its neighbour shows."""
-    for n in range(USERS_BEFORE, _UNIT_END):
-        if r[n] != UNCHANGED and r[n] != NOT_SHOWN and r[n] != p[n - 3] != NOT_SHOWN:
-            return True
-    return False
-
-
-def _silently(p: Row, r: Row) -> bool:
-    """Whether a row shows another value than its neighbour without saying that it changed it."""
-    return any(p[n] != r[n] and NOT_SHOWN not in (p[n], r[n]) for n in range(USERS_AT, USERS_BEFORE))
-
-
 def screen(rows: list[Row], limits: Limits, end: int) -> Screened:
     """Looks at one group. `rows` are sorted here, in place; `end`: the last moment of the whole log (ms)."""
     rows.sort()
-    sides: list[_Chain | None] = [None, None, None]
-    chains: list[_Chain] = []
+    sides: list[Chain | None] = [None, None, None]
+    chains: list[Chain] = []
     audits: list[Row] = []
     start, count = 0, len(rows)
     while start < count:
@@ -186,10 +83,10 @@ def screen(rows: list[Row], limits: Limits, end: int) -> Screened:
         if side == AUDIT:
             audits += rows[start:stop]
         else:
-            chain = _Chain(first)
+            chain = Chain(first)
             if not chain.suspect:
                 chain.follow(rows[start + 1 : stop])
-            if chain.suspect or (side == ITEM and sides[ITEM] is not None):
+            if chain.suspect or (side != OTHER_RECORD and sides[side] is not None):
                 return Screened(chain.suspect or "R22")
             sides[side] = chain
             chains.append(chain)
@@ -213,12 +110,12 @@ class _Pair:
 
     def __init__(
         self,
-        conversation: _Chain | None,
-        item: _Chain | None,
+        conversation: Chain | None,
+        item: Chain | None,
         audits: list[Row],
         limits: Limits,
         end: int,
-        chains: list[_Chain],
+        chains: list[Chain],
     ) -> None:
         self.a, self.b = conversation, item
         self.audits = audits
@@ -246,13 +143,11 @@ class _Pair:
 
     def _audited(self) -> str:
         """R19: every sync write has its audit, every audit its write. What an audit tells of is a sync's."""
-        told = 0
         for r in self.audits:
             if r[FLAGS] & ODD:
                 return "R25"
-            told += not r[FLAGS] & REFUSAL
-        if told > len(self.told):
-            return "R19"
+            if not r[FLAGS] & REFUSAL and not _told_again(r, self.told[r[ID], r[REV]]):
+                return "R19"
         chains = [c for c in (self.a, self.b) if c is not None]
         for c in chains:
             for r in c.syncs:
@@ -272,7 +167,8 @@ class _Pair:
     def _moves(self, mine: list[Row], theirs: list[Row]) -> str:
         """R1, R2, R9, R11, R12, R16, R17, R23 for what changed on one record."""
         last: list[Row | None] = [None, None, None]
-        syncs = changes = machines = newest = 0
+        syncs = newest = 0
+        changed: list[Row] = []
         for d in mine:
             flags = d[FLAGS]
             if flags & CREATE:
@@ -288,8 +184,7 @@ class _Pair:
                 newest = max(newest, named)
                 syncs += 1
             if d[USERS_BEFORE] != UNCHANGED:
-                changes += 1
-                machines += not flags & PERSON
+                changed.append(d)
                 if last[0] is not None and self._goes_back(d, last[0], theirs, 0, derived):
                     return "R12"
                 last[0] = d
@@ -299,7 +194,16 @@ class _Pair:
                 last[1] = d
             if d[STATUS_BEFORE] != UNCHANGED:
                 last[2] = d
-        return "R9" if syncs >= 3 else "R11" if changes >= 3 and machines >= 2 else ""
+        return "R9" if syncs >= 3 else "R11" if self._flaps(changed) else ""
+
+    def _flaps(self, changed: list[Row]) -> bool:
+        """R11: three changes of the users within the window, two of them by machines at least."""
+        for n in range(2, len(changed)):
+            later = changed[n][AT]
+            window = [x for x in changed[: n + 1] if 0 <= later - x[AT] <= self.limits.flapping_ms]
+            if len(window) >= 3 and sum(not x[FLAGS] & PERSON for x in window) >= 2:
+                return True
+        return False
 
     def _named(self, d: Row) -> int:
         audit = self.told.get((d[ID], d[REV]))
@@ -359,38 +263,38 @@ class _Pair:
                 return True
         return False
 
-    def _shown_alone(self, b: _Chain) -> str:
+    def _shown_alone(self, b: Chain) -> str:
         """R14: an item that waits and has a user, or is held by nobody. Notes for how long it waited, at most."""
         first = last = -1
         waits = False
         for r in b.moved:
             status = r[STATUS_AT]
             if status in WAITING:
-                if r[USERS_AT] and r[USERS_AT] != NOT_SHOWN:
+                if r[USERS_AT] not in (NOBODY, NOT_SHOWN):
                     return "R14"
                 first = r[AT] if first < 0 else min(first, r[AT])
                 waits = True
             elif waits and status != NOT_SHOWN:
                 last, waits = max(last, r[AT]), False
-            if status in HELD and r[USERS_AT] in ("", NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b.rows):
+            if status in HELD and r[USERS_AT] in (NOBODY, NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b.rows):
                 return "R14"
         self.waited = (self.end if waits else last) - first if first >= 0 else 0
         return ""
 
-    def _together(self, a: _Chain, b: _Chain) -> str:
+    def _together(self, a: Chain, b: Chain) -> str:
         """R13, R14 at rest: what the two show side by side."""
         rest = self.limits.rest_ms
         if self.waited >= rest and self._side_by_side(a, b):
             return "R14"
         return self._at_rest(a, b) if self.end - max(a.newest, b.newest) >= rest else ""
 
-    def _side_by_side(self, a: _Chain, b: _Chain) -> bool:
+    def _side_by_side(self, a: Chain, b: Chain) -> bool:
         """R14: the conversation has users while the item waits, for longer than the window."""
         has = waits = False
         since = -1
         for r in sorted(a.moved + b.moved, key=_time):
             if r[SIDE] == CONVERSATION:
-                has = has if r[USERS_AT] == NOT_SHOWN else bool(r[USERS_AT])
+                has = has if r[USERS_AT] == NOT_SHOWN else r[USERS_AT] != NOBODY
                 has = has and r[STATUS_AT] not in FINAL
             else:
                 waits = waits if r[STATUS_AT] == NOT_SHOWN else r[STATUS_AT] in WAITING
@@ -402,7 +306,7 @@ class _Pair:
                 since = -1
         return since >= 0 and self.end - since >= self.limits.rest_ms
 
-    def _at_rest(self, a: _Chain, b: _Chain) -> str:
+    def _at_rest(self, a: Chain, b: Chain) -> str:
         """R13: users, queue, or being done."""
         state = _last(b, STATUS_AT)
         if state in FINAL:
@@ -414,15 +318,16 @@ class _Pair:
             return "R13" if self.audits and any(r[FLAGS] & STATES_POLICY for r in self.audits) else ""
         users, owner = _last(a, USERS_AT), _last(b, USERS_AT)
         if owner == NOT_SHOWN and state in WAITING:
-            owner = ""
-        apart = bool(users) != bool(owner) or not set(owner.split()) <= set(users.split())
+            owner = NOBODY
+        # Of several users a hash does not say who they are: the full look tells.
+        apart = users != owner
         if apart and NOT_SHOWN not in (users, owner):
             return "R13"
         queue, waits_in = _last(a, QUEUE_AT), _last(b, QUEUE_AT)
         apart = queue != waits_in and NOT_SHOWN not in (queue, waits_in)
-        return "R13" if apart and state in WAITING and not users else ""
+        return "R13" if apart and state in WAITING and users == NOBODY else ""
 
-    def _taken(self, mine: list[Row], theirs: _Chain) -> str:
+    def _taken(self, mine: list[Row], theirs: Chain) -> str:
         """R24: an intent of one side that the other neither took nor answered within the window."""
         rest = self.limits.rest_ms
         before = self.end - rest
@@ -439,12 +344,17 @@ class _Pair:
                     return "R24"
         return ""
 
-    def _answered(self, v: Row, theirs: _Chain, until: int) -> bool:
+    def _answered(self, v: Row, theirs: Chain, until: int) -> bool:
         id = theirs.rows[0][ID]
         for r in self.audits:
             if r[ID] == id and v[AT] <= r[AT] <= until:
                 return True
         return any(v[AT] <= x[AT] <= until and (x[ID], x[REV]) in self.derived for x in theirs.moved)
+
+
+def _told_again(r: Row, known: Row) -> bool:
+    """Whether two audits of one write say the same: one of them is a redelivery."""
+    return r[AT] == known[AT] and r[FLAGS:DIGEST] == known[FLAGS:DIGEST]
 
 
 def _unlike(audit: Row, row: Row) -> bool:
@@ -460,18 +370,27 @@ def _unlike(audit: Row, row: Row) -> bool:
     return bool(audit[ORG]) and audit[ORG] != row[ORG]
 
 
-def _known_there(value: str, theirs: list[Row], word: int) -> bool:
+def _known_there(value: int, theirs: list[Row], word: int) -> bool:
     """R2: whether the other side ever had this value; of nobody, whether it speaks of the field at all."""
     at, before = USERS_AT + word, USERS_BEFORE + word
-    if value:
+    if value != NOBODY:
         return any(x[at] == value or x[before] == value for x in reversed(theirs))
     return any(x[at] != NOT_SHOWN or x[before] != UNCHANGED for x in reversed(theirs))
 
 
 def _settled(v: Row, mine: list[Row], theirs: list[Row], word: int, until: int) -> bool:
-    """Whether the other side never shows the field, or something newer came in its place."""
+    """Whether the other side never shows the field, has that value anyway, or something newer came in its place."""
     at, before = USERS_AT + word, USERS_BEFORE + word
     if all(x[at] == NOT_SHOWN and x[before] == UNCHANGED for x in theirs):
+        return True
+    now = theirs[0]
+    for x in theirs:
+        if x[AT] > until:
+            break
+        now = x
+        if x[AT] >= v[AT] and (x[before] != UNCHANGED or x[STATUS_BEFORE] != UNCHANGED):
+            return True
+    if now[at] in (NOT_SHOWN, v[at]) or now[STATUS_AT] in FINAL:
         return True
     return any(x[REV] > v[REV] and x[before] != UNCHANGED and x[AT] <= until for x in mine)
 
@@ -480,12 +399,12 @@ def _time(r: Row) -> int:
     return r[AT]
 
 
-def _last(chain: _Chain, n: int) -> str:
+def _last(chain: Chain, n: int) -> int:
     """The last value that is shown; a field that is hidden where it was shown before is empty."""
     value = chain.rows[-1][n]
     if value != NOT_SHOWN:
         return value
     for r in chain.moved:
         if r[n] != NOT_SHOWN or r[n + 3] != UNCHANGED:
-            return ""
+            return NOBODY
     return NOT_SHOWN

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from interlock.investigation.big.lines import Share, blocks_of, shares
+from interlock.investigation.big.lines import Share, lines_of, rest_of, shares
 from interlock.investigation.detectors.capacity import Held, Limit, over_capacity
 from interlock.investigation.finding import History, Limits, Refused, Repair
 from interlock.investigation.investigate import Examined, Input, Report, examine, report
@@ -35,7 +35,7 @@ from interlock.investigation.readers import Input as Read
 from interlock.investigation.readers import Reading
 from interlock.investigation.readers.detect import Format, detect
 from interlock.investigation.readers.reading import LISTED_MAX
-from interlock.investigation.readers.source import Line, Named, Stream, named_inputs
+from interlock.investigation.readers.source import LINE_BYTES_MAX, Line, Named, Stream, named_inputs
 
 PIECE_BYTES = 16 << 20
 """How much of a file one task reads."""
@@ -195,15 +195,19 @@ def _keyed(
 
 def _lines(share: Share, read: Read) -> Iterator[Line]:
     """A share's lines, numbered within it. What is too long for a line is refused."""
-    for block in blocks_of(share):
-        if block.over:
-            place = Place(share.input, block.before + 1, block.offset)
-            read.refuse(Refused(place, f"the line is {block.over:,} bytes long; it is passed over"))
-            yield Line(block.before + 1, block.offset, b"")
-        offset = block.offset
-        for n, data in enumerate(block.lines, block.before + 1):
-            yield Line(n, offset, data.removesuffix(b"\r"))
-            offset += len(data) + 1
+    with lines_of(share) as (lines, offset):
+        begin = offset
+        for n, data in enumerate(lines, 1):
+            if begin >= share.end:
+                return
+            size = len(data)
+            if size > LINE_BYTES_MAX and not data.endswith(b"\n"):
+                size += rest_of(lines)
+                place = Place(share.input, n, begin)
+                read.refuse(Refused(place, f"the line is {size:,} bytes long; it is passed over"))
+                data = b""  # noqa: PLW2901 - only its place counts
+            yield Line(n, begin, data.rstrip(b"\r\n"))
+            begin += size
 
 
 def _remote(context: Any, plan: Plan, number: int) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import numpy as np
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
-from interlock.investigation.compact import compact_of
+from interlock.investigation.big.sieve import sift
+from interlock.investigation.compact import DIGEST, GROUP, PLACE, compact_of
 from interlock.investigation.explain import explain
 from interlock.investigation.investigate import USUAL, examine, grouped, last_moment, report
 from interlock.investigation.observation import Audit, Entry, Moved, Observation, Op, Place, ReadMark, RecordRef, Times
@@ -208,6 +210,49 @@ def test_the_screen_never_misses(entries: list[Entry], more: int) -> None:
             grave.discard("R5")
         note("\n".join(map(repr, entries)))
         assert screened.suspect or not grave, grave
+
+
+def sifted(entries: list[Entry], end: int) -> dict[int, tuple[bool, bool]]:
+    """By conversation: whether the sieve suspects it, and whether it gives a gap of it back."""
+    rows = np.array([(*compact_of(e)[:PLACE], n) for n, e in enumerate(entries)])
+    found = sift(rows, USUAL, end, lambda a, b: bool(a[DIGEST] == b[DIGEST]))
+    gaps = {int(found.rows[later, GROUP]) for later, _ in found.gaps}
+    groups = found.rows[found.begins[:-1], GROUP].tolist()
+    return {g: (bool(suspect), g in gaps) for g, suspect in zip(groups, found.suspect.tolist(), strict=True)}
+
+
+@FAR
+@given(st.lists(histories() | orderly(), min_size=1, max_size=3), ENDS)
+def test_the_sieve_never_misses(logs: list[list[Entry]], more: int) -> None:
+    """Several conversations at once, so that none is taken for its neighbour's."""
+    entries = [renamed(e, f"-{n}") for n, log in enumerate(logs) for e in log]
+    end = (last_moment(entries) or 0) + more
+    said = sifted(entries, end)
+    for h in grouped(entries):
+        suspect, gap = said[hash(h.group)]
+        grave = {f.rule for f in examine(h, end).findings if f.severity != "low"}
+        if gap:
+            grave.discard("R5")
+        note("\n".join(map(repr, (*h.observations, *h.audits))))
+        assert suspect or not grave, grave
+
+
+def renamed(entry: Entry, suffix: str) -> Entry:
+    """The entry, of another conversation."""
+
+    def ref(record: RecordRef) -> RecordRef:
+        return RecordRef(record.type, record.id + suffix, record.org)
+
+    def mark(m: ReadMark) -> ReadMark:
+        return ReadMark(ref(m.record), m.rev, m.source)
+
+    changed: dict[str, Any] = {"record": ref(entry.record), "group": entry.group + suffix}
+    if isinstance(entry, Audit):
+        changed |= {"peer": mark(entry.peer) if entry.peer else None, "item": ref(entry.item) if entry.item else None}
+    else:
+        changed |= {"marks": tuple(map(mark, entry.marks))}
+        changed |= {"resource": ref(entry.resource) if entry.resource else None}
+    return structs.replace(entry, **changed)
 
 
 @FAR

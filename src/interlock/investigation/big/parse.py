@@ -1,484 +1,401 @@
-"""From the bytes of a line straight to its compact row, for event and audit lines of the incident's shape.
+"""From decoded lines to columns: whatever a thousand lines have in common is worked out for all of them at once.
 
-A typed decode takes from a line what a row needs and skips the rest; nothing else is made of it. Whatever it does not
-know for certain (another shape, an unknown member, a repaired or damaged line) is `None`: the caller reads that line
-the slow way. A row is what `compact_of` makes of the same entry, but for DIGEST, which is 0 (`big.group` looks again
-where a rev comes twice); a test holds the two against each other.
+A typed decode (`big.shape`) takes from a line what a row needs and skips the rest. Nothing is then done line by line
+that can be done for a column: lists are made by comprehensions, looked up in tables of what is already known, and laid
+side by side as numbers. A row is what `compact_of` makes of the same entry, but for DIGEST, which is 0; a test holds
+the two against each other. Whatever is not known for certain is named by its position, and goes to the readers.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Callable, Sequence
+from operator import attrgetter, le
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+import numpy as np
+from msgspec import UNSET
 
 from interlock.investigation import vocabulary as words
+from interlock.investigation.big.names import Names
+from interlock.investigation.big.shape import Patch, RevMoved
+from interlock.investigation.big.times import TIME_CHARS, moments
 from interlock.investigation.compact import (
+    AT,
     AUDIT,
+    BEFORE,
+    CLIENT,
     CONVERSATION,
     CREATE,
     EMPTY,
+    FLAGS,
     FURTHER,
-    INPUT_SHIFT,
+    GROUP,
+    ID,
     ITEM,
     ITEMISED,
     LISTED,
+    MARK,
     NAMED,
+    NOBODY,
     NOT_SHOWN,
+    NUMBER_MAX,
     ODD,
+    ORG,
     OTHER_RECORD,
     PERSON,
+    QUEUE_AT,
+    QUEUE_BEFORE,
+    REV,
     SESSIONS,
+    SIDE,
     SKEWED,
+    STATUS_AT,
+    STATUS_BEFORE,
     SYNC,
+    TRACE,
     UNCHANGED,
-    Row,
-    text_of,
+    USERS_AT,
+    USERS_BEFORE,
+    WIDTH,
+    code_of,
 )
 from interlock.investigation.history import ITEM_TYPES
-from interlock.investigation.readers.event import ids_of
-from interlock.investigation.scalars import ms_of
-from interlock.investigation.vocabulary import QUEUE, STATUS, UNIT, USERS
+from interlock.investigation.vocabulary import USERS
 
 KNOWN_NAMES = frozenset({"assignedUsers", "assignedTo", "queue", "status"})
 """The names of unit fields that this parser reads. An input that shows others is read the slow way."""
 
-_CACHED_MAX = 50_000
-_OPS = frozenset({"add", "replace", "remove"})
-_NO_RAW = Raw(b"")
-_EMPTY_LIST = b"[]"
+_REMEMBERED_MAX = 50_000
+_NUMBER = np.dtype(np.int64)
+Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class _Dd(Struct, frozen=True, gc=False):
-    trace_id: str | int = ""
-    service: str = ""
+class _Table(dict[Any, int]):
+    """What has been worked out about texts, by a function that is asked once for each."""
+
+    def __init__(self, ask: Callable[[Any], int]) -> None:
+        self._ask = ask
+
+    def __missing__(self, key: Any) -> int:
+        if len(self) > _REMEMBERED_MAX:
+            self.clear()
+        found = self[key] = self._ask(key)
+        return found
 
 
-class _Ref(Struct, frozen=True, gc=False):
-    id: str
-    type: str = ""
+def _users(value: Any) -> int:
+    return code_of(USERS, value)
 
 
-class _Resource(Struct, frozen=True, gc=False):
-    data: _Ref
+def _verb(name: str) -> int:
+    """`CREATE` or 0; -1 for what the slow way has to read: deletions, names it does not know."""
+    return {"create": CREATE, "update": 0}.get(name.rpartition(".")[2], -1)
 
 
-class _Attributes(Struct, frozen=True, gc=False):
-    rev: int
-    updatedAt: str = ""  # noqa: N815 - as it stands in the log
-    status: Raw = _NO_RAW
-    assignedUsers: Raw = _NO_RAW  # noqa: N815
-    assignedTo: Raw = _NO_RAW  # noqa: N815
-    queue: Raw = _NO_RAW
-    resourceRev: int | UnsetType | None = UNSET  # noqa: N815
-    routedTo: Raw = _NO_RAW  # noqa: N815
-    reservation: Raw = _NO_RAW
-    workItem: Raw = _NO_RAW  # noqa: N815
+def _client(name: str) -> int:
+    return (SYNC if "sync" in name else 0) | (PERSON if name in words.PERSONS else 0)
 
 
-class _Relationships(Struct, frozen=True, gc=False):
-    queue: Raw = _NO_RAW
-    assignedTo: Raw = _NO_RAW  # noqa: N815
-    assignedUsers: Raw = _NO_RAW  # noqa: N815
-    resource: _Resource | None = None
-    conversation: Raw = _NO_RAW
-    rule: Raw = _NO_RAW
-    status: Raw = _NO_RAW
-    routedTo: Raw = _NO_RAW  # noqa: N815
-    reservation: Raw = _NO_RAW
-    workItem: Raw = _NO_RAW  # noqa: N815
+def _source(type: str | None) -> int:
+    return PERSON if type in words.PERSONS else 0
 
 
-_NO_RELATIONSHIPS = _Relationships()
+def _side(type: str) -> int:
+    """Where a record stands that is about a conversation."""
+    return ITEM if type in ITEM_TYPES or "item" in type or "task" in type else OTHER_RECORD
 
 
-class _Data(Struct, frozen=True, gc=False):
-    id: str
-    type: str
-    attributes: _Attributes
-    relationships: _Relationships = _NO_RELATIONSHIPS
+class Columns:
+    """Collects what decoded lines say, and makes rows of it.
 
+    Lines are collected some at a time, while what was decoded of them is near; rows are made of many at once. Events
+    and audits (`told`) are collected apart.
+    """
 
-class _Moved(Struct, frozen=True, gc=False):
-    op: str
-    before: Raw = _NO_RAW
-    after: Raw = _NO_RAW
+    def __init__(self, names: Names, *, told: bool = False) -> None:
+        self._names = names
+        self._told = told
+        self._users = _Table(_users)
+        self._verbs = _Table(_verb)
+        self._clients = _Table(_client)
+        self._sources = _Table(_source)
+        self._begin()
 
+    def _begin(self) -> None:
+        self._held = {n: array("q") for n in _HELD}
+        self._types = array("q")
+        self._kinds: set[str] = set()
+        self._times: list[str] = []
+        self._slow: list[int] = []
 
-class _Changes(Struct, frozen=True, gc=False):
-    attributes: dict[str, _Moved] = {}
-    relationships: dict[str, _Moved] = {}
+    def rows(self) -> tuple[Rows, Rows]:
+        """The rows of the lines collected since the last call, ORDER and PLACE still 0, and the positions of those that
+        only the slow way can tell: their rows mean nothing."""
+        out = np.zeros((len(self._times), WIDTH), _NUMBER)
+        if not self._times:
+            return out, np.zeros(0, _NUMBER)
+        for n, column in self._held.items():
+            out[:, n] = np.frombuffer(column, _NUMBER)
+        types = np.frombuffer(self._types, _NUMBER)
+        about = out[:, GROUP] != out[:, ID]
+        for kind in self._kinds:
+            out[about & (types == hash(kind)), SIDE] = _side(kind)
+        if self._told:
+            out[:, SIDE] = AUDIT
+        out[:, ID] ^= types
+        out[:, AT], bad = moments(self._times)
+        flags = out[:, FLAGS]
+        events = out[:, SIDE] != AUDIT
+        bad |= (flags < 0) | events & (out[:, ORG] == 0) | (out[:, REV] < 0) | (out[:, REV] >= NUMBER_MAX)
+        bad |= (out[:, BEFORE] < -1) | (out[:, BEFORE] >= NUMBER_MAX) | (out[:, MARK] >= NUMBER_MAX)
+        out[out[:, SIDE] == CONVERSATION, MARK] = -1
+        flags |= (flags & CREATE > 0) * NAMED
+        flags &= ~((out[:, MARK] < 0) * NAMED)
+        bad[self._slow] = True
+        self._begin()
+        return out, np.flatnonzero(bad)
 
+    def collect(self, lines: Sequence[Any]) -> None:
+        """Some event lines."""
+        bodies = [line.body for line in lines]
+        inner = [body.body for body in bodies]
+        data = [i.data for i in inner]
+        attributes = [d.attributes for d in data]
+        relations = [d.relationships for d in data]
+        changes = [i.changes for i in inner]
+        flags = self._who(lines, inner, data, relations)
+        self._when(bodies, inner, attributes, flags)
+        unit = self._unit(lines, inner, attributes, relations)
+        moved = [c.attributes for c in changes]
+        linked = [c.relationships for c in changes]
+        self._revs(inner, attributes, moved, flags)
+        self._moved(moved, linked, data, unit, flags)
+        self._others(moved, linked, flags)
+        self._held[FLAGS].fromlist(flags)
+        for n, column in enumerate(unit, USERS_AT):
+            self._held[n].fromlist(column)
 
-_NO_CHANGES = _Changes()
+    def _doubt(self, numbers: list[int]) -> None:
+        """Leaves lines to the slow way, by their numbers among those that are being collected."""
+        begin = len(self._held[FLAGS])
+        self._slow += [begin + n for n in numbers]
 
+    def _who(self, lines: Any, inner: Any, data: Any, relations: Any) -> list[int]:
+        """GROUP, ID, CLIENT, TRACE, ORG; the flags that say who wrote."""
+        own = [hash(d.id) for d in data]
+        types = [d.type for d in data]
+        about = [r.resource for r in relations]
+        groups = [h if a is None else hash(a.data.id) for h, a in zip(own, about, strict=True)]
+        if not {a.data.type for a in about if a is not None} <= _ABOUT:
+            self._doubt([n for n, a in enumerate(about) if a is not None and a.data.type not in _ABOUT])
+        kinds = {*types}
+        self._kinds |= kinds
+        verbs, clients, sources = self._verbs, self._clients, self._sources
+        flags = [verbs[i.name] | clients[i.client] | sources[i.sourceType] | (i.isSync and _BY_FLAG) for i in inner]
+        if not SESSIONS.isdisjoint(kinds):
+            flags = [f | ODD if t in SESSIONS else f for f, t in zip(flags, types, strict=True)]
+        orgs = [i.org for i in inner]
+        if [i.partition for i in inner] != orgs:
+            self._doubt([n for n, i in enumerate(inner) if not i.partition])
+            flags = [f | ODD if _foreign(i) else f for f, i in zip(flags, inner, strict=True)]
+        held = self._held
+        held[GROUP].fromlist(groups)
+        held[ID].fromlist(own)
+        self._types.fromlist([hash(t) for t in types])
+        held[ORG].fromlist([hash(o) for o in orgs])
+        held[CLIENT].fromlist([hash(i.client) for i in inner])
+        held[TRACE].fromlist([hash(line.dd.trace_id) for line in lines])
+        return flags
 
-class _Inner(Struct, frozen=True, gc=False):
-    id: str
-    name: str
-    data: _Data
-    org: str = ""
-    partition: str = ""
-    createdAt: str = ""  # noqa: N815
-    changes: _Changes = _NO_CHANGES
-    client: str = ""
-    isSync: bool = False  # noqa: N815
-    sourceType: str = ""  # noqa: N815
-    sourceId: str = ""  # noqa: N815
-    routingReasons: Raw = _NO_RAW  # noqa: N815
-    actor: Raw = _NO_RAW
-    basis: Raw = _NO_RAW
-    effectKey: Raw = _NO_RAW  # noqa: N815
-    leaseEpoch: Raw = _NO_RAW  # noqa: N815
+    def _when(self, bodies: Any, inner: Any, attributes: Any, flags: list[int]) -> None:
+        """The times, and whether those of one event cannot all be true. Fixed-width UTC text orders as times do."""
+        commit = [a.updatedAt for a in attributes]
+        event = [i.createdAt for i in inner]
+        published = [b.publishedAt for b in bodies]
+        self._times += commit
+        if not (all(map(le, commit, event)) and all(map(le, event, published))):
+            for n, (a, b, c) in enumerate(zip(commit, event, published, strict=True)):
+                if not a <= b <= c:
+                    flags[n] |= SKEWED
+        if {*map(len, event), *map(len, published)} != {TIME_CHARS}:
+            for n, (b, c) in enumerate(zip(event, published, strict=True)):
+                if not len(b) == len(c) == TIME_CHARS:
+                    self._doubt([n])
 
-
-class _Outer(Struct, frozen=True, gc=False):
-    body: _Inner
-    publishedAt: str = ""  # noqa: N815
-    partition: str = ""
-
-
-class _Patch(Struct, frozen=True, gc=False):
-    rev: int
-    assignedUsers: Raw = _NO_RAW  # noqa: N815
-    assignedTo: Raw = _NO_RAW  # noqa: N815
-    queue: Raw = _NO_RAW
-    status: Raw = _NO_RAW
-
-
-class _Peer(Struct, frozen=True, gc=False):
-    id: str
-    rev: int
-
-
-_NO_DD = _Dd()
-
-
-class _Line(Struct, frozen=True, gc=False):
-    body: _Outer | UnsetType = UNSET
-    dd: _Dd = _NO_DD
-    msg: str = ""
-    name: str = ""
-    time: str | int = ""
-    org: str = ""
-    conversationId: str = ""  # noqa: N815
-    workItemId: str = ""  # noqa: N815
-    updatedConversation: _Patch | None = None  # noqa: N815
-    updatedWorkItem: _Patch | None = None  # noqa: N815
-    peer: _Peer | None = None
-    record: Raw = _NO_RAW
-    guard: Raw = _NO_RAW
-    basis: Raw = _NO_RAW
-    outcome: Raw = _NO_RAW
-    winner: Raw = _NO_RAW
-    losers: Raw = _NO_RAW
-    policy: Raw = _NO_RAW
-
-
-class _Reason(Struct, frozen=True, gc=False):
-    meta: dict[str, Any] = {}
-
-
-_IGNORED, _USERS, _QUEUE, _STATUS, _FURTHER, _REV, _RESOURCE_REV, _RULE, _UNKNOWN, _BOOKKEEPING = range(10)
-_PLACES = {USERS: _USERS, QUEUE: _QUEUE, STATUS: _STATUS}
-
-
-def _kind_of(name: str) -> int:
-    """What a change of this field means to a row."""
-    word = words.word_of(name)
-    if word in UNIT:
-        return _PLACES[word] if name in KNOWN_NAMES else _UNKNOWN
-    special = {"rev": _REV, "resourceRev": _RESOURCE_REV, "rule": _RULE}.get(name)
-    if special is not None:
-        return special
-    if words.says_something(name):
-        return _FURTHER
-    if not words.is_computed(name):
-        return _UNKNOWN
-    return _BOOKKEEPING if name in words.BOOKKEEPING else _IGNORED
-
-
-class Parser:
-    """Turns lines into rows; remembers what it has worked out about names, values and minutes."""
-
-    def __init__(self, input: int) -> None:
-        self._base = input << INPUT_SHIFT
-        self._decode = msgspec.json.Decoder(_Line).decode
-        self._kinds: dict[str, int] = {}
-        # By field and by whether it is a relationship: the bytes of a value, and how it stands in a row.
-        self._texts: tuple[dict[bytes, str], ...] = tuple({} for _ in range(8))
-        self._minutes: dict[str, int] = {}
-        self._verbs: dict[str, int] = {}
-
-    def row(self, line: bytes, offset: int) -> Row | None:
-        """The row of a line, `None` where only the slow way can tell. `()`: it certainly says nothing."""
-        try:
-            said = self._decode(line)
-            if said.body is not UNSET:
-                return self._event(said, said.body, offset)
-            if said.msg == "CONVERSATION_SYNC_AUDIT":
-                return self._audit(said, offset)
-        except (msgspec.DecodeError, ValueError, RecursionError, UnicodeDecodeError):
-            return None
-        return None
-
-    def _event(self, line: _Line, outer: _Outer, offset: int) -> Row | None:
-        inner = outer.body
-        data = inner.data
-        attributes, relationships = data.attributes, data.relationships
-        if inner.actor or inner.basis or inner.effectKey or inner.leaseEpoch or relationships.conversation:
-            return None
-        resource = relationships.resource
-        id, type = data.id, data.type
-        if resource is not None and not resource.data.type:
-            return None
-        group, side = _stands(id, type, resource)
-        org = inner.org or inner.partition or outer.partition
-        verb = self._verb(inner.name)
-        if verb is None:
-            return None
-        client = inner.client
-        flags = verb | _writer(inner)
-        commit, created, published = attributes.updatedAt, inner.createdAt, outer.publishedAt
-        at = self._ms(commit)
-        if at is None or not (len(created) == len(published) == 24 and created[23] == published[23] == "Z"):
-            return None
-        # Fixed-width UTC text orders as the times do.
-        if created < commit or published < created:
-            flags |= SKEWED
-        partition = inner.partition or outer.partition
-        foreign = partition not in ("", org, group, id) and len(partition) == len(org)
-        if foreign or type in SESSIONS or _holds(attributes, relationships):
-            flags |= ODD
-        unit = self._unit(attributes, relationships)
-        moved = self._moved(inner.changes, attributes, relationships, unit)
-        if moved is None:
-            return None
-        flags |= moved[0]
-        before_rev = moved[1]
-        mark, named = self._mark(inner, resource, side, not flags & CREATE and not moved[2])
-        if mark is None:
-            return None
-        trace = line.dd.trace_id
-        return (
-            group, side, id, attributes.rev, before_rev, at, self._base | offset, flags | named, mark, *unit, *moved[3],
-            client, trace if isinstance(trace, str) else str(trace), inner.id, org, 0,
-        )  # fmt: skip
-
-    def _verb(self, name: str) -> int | None:
-        """`CREATE` or 0; `None` for what the slow way has to read: deletions, names it does not know."""
-        known = self._verbs.get(name)
-        if known is None:
-            last = name.rpartition(".")[2]
-            known = {"create": CREATE, "update": 0}.get(last, -1)
-            if len(self._verbs) < _CACHED_MAX:
-                self._verbs[name] = known
-        return None if known < 0 else known
-
-    def _unit(self, a: _Attributes, r: _Relationships) -> list[str]:
-        """Users, queue and status as the resource shows them: the first name that it has counts."""
-        users, related = a.assignedUsers, 0
-        if not users:
-            users, related = self._first_users(a, r)
-        text = self._text
-        queue, status = a.queue, a.status
-        return [
-            text(2 | related, users) if users else NOT_SHOWN,
-            text(4, queue) if queue else text(5, r.queue) if r.queue else NOT_SHOWN,
-            text(6, status) if status else NOT_SHOWN,
+    def _unit(self, lines: Any, inner: Any, attributes: Any, relations: Any) -> list[list[int]]:
+        """Users, queue and status as the resource shows them, and `UNCHANGED` for what they were before."""
+        shown = [a.assignedUsers for a in attributes]
+        known = self._users
+        users = [known[u] for u in shown]
+        for n, owner in [(n, r.assignedTo) for n, r in enumerate(relations) if r.assignedTo is not UNSET]:
+            if shown[n] is UNSET:
+                users[n] = _link_code(owner)
+        queues = [
+            NOT_SHOWN if (q := r.queue) is UNSET else hash(q.data.id) & ~1 if q is not None and q.data else NOBODY
+            for r in relations
         ]
+        statuses = [hash(t) & ~1 if (t := a.status) else _text_code(t) for a in attributes]
+        # Valid JSON without a single list may be a line whose brackets a viewer took away: its reader repairs it.
+        for n in [n for n, u in enumerate(shown) if not u and u != ()]:
+            if inner[n].routingReasons is None and lines[n].fullBodyLength is not None:
+                self._doubt([n])
+        return [users, queues, statuses, *([UNCHANGED] * len(users) for _ in range(3))]
 
-    def _first_users(self, a: _Attributes, r: _Relationships) -> tuple[Raw, int]:
-        """The first of the other names of users that is there and holds a value, and whether it is a relationship."""
-        if r.assignedUsers and not _only_links(r.assignedUsers):
-            return r.assignedUsers, 1
-        if a.assignedTo:
-            return a.assignedTo, 0
-        if r.assignedTo and not _only_links(r.assignedTo):
-            return r.assignedTo, 1
-        return _NO_RAW, 0
+    def _revs(self, inner: Any, attributes: Any, moved: Any, flags: list[int]) -> None:
+        """REV, BEFORE, and MARK with `NAMED`."""
+        revs = [a.rev for a in attributes]
+        told = [m.rev or _SAME for m in moved]
+        before = [t.before for t in told]
+        after = [t.after for t in told]
+        if after != revs:
+            odd = [n for n, (a, r) in enumerate(zip(after, revs, strict=True)) if a != r and a is not UNSET]
+            for n in odd:
+                flags[n] |= ODD
+        marks = [a.resourceRev for a in attributes]
+        for n, reasons in [(n, r) for n, i in enumerate(inner) if (r := i.routingReasons)]:
+            read = [v for r in reasons if r.meta is not None and (v := r.meta.conversationRev) is not None]
+            if read:
+                flags[n] |= NAMED
+                marks[n] = max(marks[n], *read)
+                if inner[n].data.relationships.resource is None:
+                    self._doubt([n])
+        numbers: list[tuple[int, Any]] = [(REV, revs), (BEFORE, before), (MARK, marks)]
+        for column, values in numbers:
+            try:
+                self._held[column].fromlist(values)
+            except (OverflowError, TypeError):
+                self._held[column].fromlist([_bounded(v) for v in values])
 
-    def _text(self, place: int, raw: Raw) -> str:
-        """A unit value as it stands in a row. `place`: twice the kind of the field, and 1 for a relationship."""
-        key = bytes(raw)
-        texts = self._texts[place]
-        known = texts.get(key)
-        if known is None:
-            value = msgspec.json.decode(key)
-            if place & 1:
-                value = ids_of(value)
-            known = text_of(UNIT[(place >> 1) - 1], value)
-            if len(texts) >= _CACHED_MAX:
-                texts.clear()
-            texts[key] = known
-        return known
+    def _moved(self, moved: Any, linked: Any, data: Any, unit: list[list[int]], flags: list[int]) -> None:
+        """What the unit's fields were before, and whether what they became is what the resource shows."""
+        users = self._users.__getitem__
+        for n, m in [
+            (n, m)
+            for n, m in enumerate(moved)
+            if m.assignedUsers is not None or m.status is not None or m.resourceRev is not None
+        ]:
+            if m.assignedUsers is not None:
+                self._one(n, 0, m.assignedUsers, users, unit, flags)
+            if m.status is not None:
+                self._one(n, 2, m.status, _text_code, unit, flags)
+            if m.resourceRev is not None:
+                flags[n] |= NAMED
+                after = m.resourceRev.after
+                if after is not UNSET and after != data[n].attributes.resourceRev:
+                    flags[n] |= ODD
+        for n, m in [
+            (n, m)
+            for n, m in enumerate(linked)
+            if m.queue is not None or m.assignedTo is not None or m.rule is not None
+        ]:
+            if m.queue is not None:
+                self._one(n, 1, m.queue, _link_code, unit, flags)
+            if m.assignedTo is not None:
+                self._one(n, 0, m.assignedTo, _link_code, unit, flags)
+            if m.rule is not None:
+                shown = data[n].relationships.rule
+                if m.rule.op not in _OPS or (shown is not UNSET and shown != m.rule.after):
+                    flags[n] |= ODD
 
-    def _moved(
-        self, changes: _Changes, a: _Attributes, r: _Relationships, unit: list[str]
-    ) -> tuple[int, int, bool, list[str]] | None:
-        """Flags, the rev before, whether the mark moved, and what the unit's fields were before."""
-        flags, before_rev, marked, busy = 0, -1, False, False
-        before = [UNCHANGED, UNCHANGED, UNCHANGED]
-        kinds = self._kinds
-        for related, moves in ((0, changes.attributes), (1, changes.relationships)):
-            for name, m in moves.items():
-                kind = kinds[name] if name in kinds else self._learn(name)
-                if kind == _BOOKKEEPING:
-                    continue
-                if kind == _REV:
-                    before_rev = _or_none(_int(m.before))
-                    if m.after and _int(m.after) != a.rev:
-                        flags |= ODD
-                    continue
-                busy = True
-                if kind == _IGNORED:
-                    continue
-                if kind == _UNKNOWN or m.op not in _OPS:
-                    return None
-                marked = marked or kind == _RESOURCE_REV
-                if kind > _STATUS:
-                    flags |= self._flag(kind, m, a, r)
-                else:
-                    flags |= self._unit_moved(kind, m, related, before, unit)
-        if not busy and (changes.attributes or changes.relationships):
-            flags |= EMPTY
-        return flags, before_rev, marked, before
+    def _one(
+        self, n: int, word: int, m: Any, code: Callable[[Any], int], unit: list[list[int]], flags: list[int]
+    ) -> None:
+        """One unit field's move."""
+        was, shown = unit[word + 3], unit[word]
+        if m.op not in _OPS or was[n] != UNCHANGED:
+            self._doubt([n])
+            return
+        was[n] = NOBODY if m.before is UNSET and m.op == "add" else code(m.before)
+        after = NOBODY if m.after is UNSET and m.op == "remove" else code(m.after)
+        if after == NOT_SHOWN:
+            return
+        if shown[n] == NOT_SHOWN:
+            shown[n] = after
+        elif shown[n] != after:
+            flags[n] |= ODD
 
-    def _learn(self, name: str) -> int:
-        kind = _kind_of(name)
-        if len(self._kinds) < _CACHED_MAX:
-            self._kinds[name] = kind
-        return kind
+    def _others(self, moved: Any, linked: Any, flags: list[int]) -> None:
+        """Fields beyond the unit, and syncs that moved nothing."""
+        for changed, names in ((moved, self._names.noted[0]), (linked, self._names.noted[1])):
+            for name in names:
+                get = attrgetter(name)
+                for n in [n for n, m in enumerate(changed) if get(m) is not None]:
+                    flags[n] |= FURTHER
+        for n in [n for n, f in enumerate(flags) if f & LISTED]:
+            if _only_bookkeeping(moved[n], linked[n]):
+                flags[n] |= EMPTY
 
-    def _flag(self, kind: int, m: _Moved, a: _Attributes, r: _Relationships) -> int:
-        """The flag that the move of a field beyond the unit brings."""
-        if kind == _FURTHER:
-            return FURTHER
-        if kind == _RULE:
-            return self._rule(m, r)
-        return ODD if m.after and _int(m.after) != a.resourceRev else 0
-
-    def _unit_moved(self, kind: int, m: _Moved, related: int, before: list[str], unit: list[str]) -> int:
-        """One unit field's move; answers the flags it brings."""
-        place = kind - 1
-        if m.before:
-            before[place] = self._text(kind << 1 | related, m.before)
-        else:
-            before[place] = _nobody(kind) if m.op == "add" else NOT_SHOWN
-        if not m.after and m.op != "remove":
-            return 0
-        after = self._text(kind << 1 | related, m.after) if m.after else _nobody(kind)
-        if unit[place] == NOT_SHOWN:
-            unit[place] = after
-            return 0
-        return ODD if unit[place] != after else 0
-
-    def _rule(self, m: _Moved, r: _Relationships) -> int:
-        """The rule that queued an item: odd if the resource shows another."""
-        if not m.after or not r.rule:
-            return 0
-        after, shown = (ids_of(msgspec.json.decode(raw)) for raw in (m.after, r.rule))
-        return ODD if UNSET not in (after, shown) and not words.same("rule", after, shown) else 0
-
-    def _mark(self, inner: _Inner, resource: _Resource | None, side: int, carried: bool) -> tuple[int | None, int]:
-        """The newest rev of the other side that is named, and `NAMED` if this very write had read it."""
-        best, named = -1, 0
-        seen = inner.data.attributes.resourceRev
-        marked = resource is not None and resource.data.id != inner.data.id and side != CONVERSATION
-        if marked and seen is not UNSET and seen is not None:
-            best, named = seen, 0 if carried else NAMED
-        reasons = inner.routingReasons
-        if reasons and bytes(reasons) != _EMPTY_LIST and side != CONVERSATION and resource is not None:
-            for reason in msgspec.json.decode(reasons, type=list[_Reason]):
-                read = reason.meta.get("conversationRev")
-                if read is None:
-                    continue
-                if not isinstance(read, int) or isinstance(read, bool):
-                    return None, 0
-                best, named = max(best, read), NAMED
-        return best, named
-
-    def _audit(self, line: _Line, offset: int) -> Row | None:
-        """An audit line as the incident has it, with or without the peer that was read. Ours goes the slow way."""
-        if line.record or line.guard or line.basis or line.outcome or line.winner or line.losers or line.policy:
-            return None
-        conversation, item = line.conversationId, line.workItemId
-        patch, id = line.updatedConversation, conversation
-        if patch is None:
-            patch, id = line.updatedWorkItem, item
-        time = line.time
-        at = self._ms(time) if isinstance(time, str) else ms_of(time)
-        if patch is None or not conversation or not id or at is None or patch.rev < 0:
-            return None
-        users = patch.assignedUsers or patch.assignedTo
-        if patch.assignedUsers and patch.assignedTo:
-            return None
-        trace = line.dd.trace_id
-        return (
-            conversation, AUDIT, id, patch.rev + 1, patch.rev, at, self._base | offset, ITEMISED if item else 0,
-            line.peer.rev if line.peer is not None else -1,
-            self._text(2, users) if users else NOT_SHOWN,
-            self._text(4, patch.queue) if patch.queue else NOT_SHOWN,
-            self._text(6, patch.status) if patch.status else NOT_SHOWN,
-            UNCHANGED, UNCHANGED, UNCHANGED, line.dd.service or line.name,
-            trace if isinstance(trace, str) else str(trace), "", line.org, 0,
-        )  # fmt: skip
-
-    def _ms(self, text: str) -> int | None:
-        """A time in the one form that costs nothing; any other is left to the slow way."""
-        if len(text) != 24 or text[16] != ":" or text[19] != "." or text[23] != "Z":
-            return None
-        minute = self._minutes.get(text[:16])
-        if minute is None:
-            minute = ms_of(text[:16] + ":00Z")
-            if minute is None:
-                return None
-            if len(self._minutes) >= _CACHED_MAX:
-                self._minutes.clear()
-            self._minutes[text[:16]] = minute
-        return minute + int(text[17:19]) * 1000 + int(text[20:23])
+    def audits(self, lines: Sequence[Any]) -> None:
+        """Some audit lines, as the incident has them, with or without the peer that was read."""
+        for said in lines:
+            patch, id, kind = said.updatedConversation, said.conversationId, _CONVERSATION
+            if patch is None:
+                patch, id, kind = said.updatedWorkItem, said.workItemId, _WORK_ITEM
+            peer = said.peer
+            if patch is None or not said.conversationId or not id or type(said.time) is not str:
+                patch, peer = _NO_PATCH, None
+                self._doubt([0])
+            elif patch.assignedUsers is not UNSET and patch.assignedTo is not UNSET:
+                self._doubt([0])
+            users = patch.assignedTo if patch.assignedUsers is UNSET else patch.assignedUsers
+            rev = _bounded(patch.rev)
+            values = (
+                hash(said.conversationId), hash(id), rev + 1, rev, ITEMISED if said.workItemId else 0,
+                -1 if peer is None else _bounded(peer.rev), self._users[users], NOT_SHOWN, _text_code(patch.status),
+                UNCHANGED, UNCHANGED, UNCHANGED, hash(said.dd.service or said.name), hash(said.dd.trace_id),
+                hash(said.org),
+            )  # fmt: skip
+            for column, value in zip(self._held.values(), values, strict=True):
+                column.append(value)
+            self._types.append(kind)
+            self._times.append(str(said.time))
 
 
-def _stands(id: str, type: str, resource: _Resource | None) -> tuple[str, int]:
-    """The conversation that a record belongs to, and its side in it."""
-    if resource is None:
-        return id, CONVERSATION
-    group = resource.data.id if resource.data.type == "conversation" else id
-    if resource.data.id != group or id == group:
-        return group, CONVERSATION if id == group else OTHER_RECORD
-    return group, ITEM if type in ITEM_TYPES or "item" in type or "task" in type else OTHER_RECORD
+_HELD = (
+    GROUP, ID, REV, BEFORE, FLAGS, MARK, USERS_AT, QUEUE_AT, STATUS_AT, USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE,
+    CLIENT, TRACE, ORG,
+)  # fmt: skip
+_ABOUT = frozenset({"conversation"})
+_BY_FLAG = SYNC | LISTED
+_CONVERSATION, _WORK_ITEM = hash("conversation"), hash("work_item")
+_SAME = RevMoved(before=-1)
+_NO_PATCH = Patch(rev=0)
+_OPS = frozenset({"add", "replace", "remove"})
 
 
-def _writer(inner: _Inner) -> int:
-    """Flags that say who wrote."""
-    flags = SYNC | LISTED if inner.isSync else SYNC if "sync" in inner.client else 0
-    return flags | PERSON if inner.client in words.PERSONS or inner.sourceType in words.PERSONS else flags
+def _bounded(value: Any) -> int:
+    """A number that fits into a row: -1 for none; one that does not fit is out of every bound."""
+    if value is None or value is UNSET:
+        return -1
+    return value if -NUMBER_MAX < value < NUMBER_MAX else NUMBER_MAX
 
 
-def _nobody(kind: int) -> str:
-    """A unit value of `None`, as it stands in a row."""
-    return text_of(UNIT[kind - 1], None)
+def _text_code(text: Any) -> int:
+    """The code of a status, which is text or nothing here."""
+    return hash(text) & ~1 if text else NOT_SHOWN if text is UNSET else NOBODY
 
 
-def _or_none(n: int | None) -> int:
-    return -1 if n is None else n
+def _link_code(link: Any) -> int:
+    """The code of a queue or a user behind a link, which is there or nobody."""
+    if link is UNSET:
+        return NOT_SHOWN
+    return NOBODY if link is None or link.data is None else hash(link.data.id) & ~1
 
 
-def _int(raw: Raw) -> int | None:
-    if not raw:
-        return None
-    value = bytes(raw)
-    return int(value) if value.isdigit() else None
+def _foreign(inner: Any) -> bool:
+    """Whether an event's partition is that of another org: not its own, no record's, and as long as an org's."""
+    partition, data = inner.partition, inner.data
+    about = data.relationships.resource
+    group = about.data.id if about is not None else data.id
+    return partition not in ("", inner.org, group, data.id) and len(partition) == len(inner.org)
 
 
-def _holds(a: _Attributes, r: _Relationships) -> bool:
-    """Whether the resource names an item or an offer that it holds."""
-    if not (a.routedTo or a.reservation or a.workItem or r.routedTo or r.reservation or r.workItem):
-        return False
-    raws = (a.workItem, r.workItem, a.routedTo, r.routedTo, a.reservation, r.reservation)
-    return any(raw and bytes(raw) not in (b"null", b'{"data":null}') for raw in raws)
-
-
-def _only_links(raw: Raw) -> bool:
-    return ids_of(msgspec.json.decode(raw)) is UNSET
+def _only_bookkeeping(moved: Any, linked: Any) -> bool:
+    """Whether the changes are there, and are none but of rev, time and their like."""
+    changed = [n for n in moved.__struct_fields__ if getattr(moved, n) is not None]
+    return (
+        bool(changed)
+        and all(n in words.BOOKKEEPING for n in changed)
+        and not any(getattr(linked, n) is not None for n in linked.__struct_fields__)
+    )

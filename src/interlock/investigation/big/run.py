@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from interlock.investigation.big.lines import Numbers, Share, shares
+from interlock.investigation.big.lines import Places, Share, shares
 from interlock.investigation.big.parse import KNOWN_NAMES
-from interlock.investigation.big.spill import Spill, partitions_for
-from interlock.investigation.big.worker import MARK_BYTES, Judge, Tally, Took, take, take_slowly
+from interlock.investigation.big.spill import Entries, Spill, batches, counts_of, partitions_for, rows_at_once
+from interlock.investigation.big.take import Took, take, take_slowly
+from interlock.investigation.big.worker import Judge, Sources, Tally
 from interlock.investigation.finding import History, Limits
 from interlock.investigation.investigate import Examined, Input, Report, report
 from interlock.investigation.mapping import Mapping
@@ -38,7 +39,6 @@ from interlock.investigation.vocabulary import CANONICAL
 
 MEMORY = 128 << 20
 WORKERS = 2
-MARKS_MAX = 65_536
 _USUAL = Limits()
 
 
@@ -52,7 +52,6 @@ class Plan(NamedTuple):
     spill: Path
     partitions: int
     memory: int
-    mark_bytes: int
     limits: Limits
 
 
@@ -135,9 +134,8 @@ def _plans(
         for at, share in enumerate(shares(n, reading.inputs[n].name, sizes[n], workers)):
             parts[at].append(share)
     slow = [n for n in range(len(reading.inputs)) if n not in set(fast)]
-    marks = max(MARK_BYTES, sum(sizes) // MARKS_MAX)
     return [
-        Plan(w, parts[w], slow[w::workers], reading, spills[w], partitions, memory // workers, marks, limits)
+        Plan(w, parts[w], slow[w::workers], reading, spills[w], partitions, memory // workers, limits)
         for w in range(workers)
     ]
 
@@ -192,13 +190,13 @@ class _Crew:
             self._stop.set()
             partial = True
             taken = self._gather(lambda _: None)
-        inputs = _inputs(reading, fast, [t for part in taken for t in part[0]], [s for part in taken for s in part[1]])
-        marks = _marks([t for part in taken for t in part[0]])
+        took = [t for part in taken for t in part[0]]
+        inputs = _inputs(reading, fast, took, [s for part in taken for s in part[1]])
         end = max((part[3] for part in taken), default=-1)
-        segments = [part[2] for part in taken]
+        puts = [part[2] for part in taken]
+        parts = batches(counts_of(puts), rows_at_once(self._plans[0].memory // 2))
         for n, pipe in enumerate(self._pipes):
-            share = [[s for one in segments for s in one[p]] for p in range(n, len(segments[0]), len(self._pipes))]
-            pipe.send((share, marks, end, histories_max))
+            pipe.send((puts, parts[n :: len(self._pipes)], _firsts(took), end, histories_max))
         try:
             judged = self._gather(lambda _: None)
         except KeyboardInterrupt:
@@ -243,20 +241,24 @@ def _unless_sound(said: Report, tally: Tally) -> Report:
 
 
 def _sum(tallies: list[Tally]) -> Tally:
-    names = Tally.__struct_fields__
-    return Tally(**{name: sum(getattr(t, name) for t in tallies) for name in names})
+    total = Tally()
+    for tally in tallies:
+        for name in ("groups", "walked", "examined", "checked", "holes"):
+            setattr(total, name, getattr(total, name) + getattr(tally, name))
+        for rule, n in tally.low.items():
+            total.low[rule] = total.low.get(rule, 0) + n
+    return total
 
 
-def _marks(taken: list[Took]) -> dict[int, list[tuple[int, int]]]:
-    """(offset, lines of the input before it), by input."""
-    marks: dict[int, list[tuple[int, int]]] = {}
+def _firsts(took: list[Took]) -> dict[int, list[tuple[int, int]]]:
+    """For each share of each input, the offset of its first line and how many lines of the input come before it."""
+    firsts: dict[int, list[tuple[int, int]]] = {}
     before: dict[int, int] = {}
-    for t in sorted(taken, key=lambda t: (t.share.input, t.share.begin)):
+    for t in sorted(took, key=lambda t: (t.share.input, t.share.begin)):
         n = t.share.input
-        lines = before.get(n, 0)
-        marks.setdefault(n, []).extend((offset, lines + count) for offset, count in t.marks)
-        before[n] = lines + t.lines
-    return marks
+        firsts.setdefault(n, []).append((t.begin, before.get(n, 0)))
+        before[n] = before.get(n, 0) + t.lines
+    return firsts
 
 
 def _inputs(reading: Reading, fast: list[int], taken: list[Took], slow: list[tuple[int, Read]]) -> list[Input]:
@@ -297,14 +299,15 @@ def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
     gc.disable()
     try:
         pipe.send(("taken", _take(plan, pipe, stop)))
-        parts, marks, end, histories_max = pipe.recv()
-        numbers = {n: Numbers(plan.reading.inputs[n].name, at) for n, at in marks.items()}
+        puts, parts, firsts, end, histories_max = pipe.recv()
+        places = {n: Places(plan.reading.inputs[n].name, at) for n, at in firsts.items()}
         examined: list[Examined] = []
-        judge = Judge(numbers, plan.limits, end, histories_max)
-        for segments in parts:
+        sources = Sources(places, [packed_beside(path) for path in spills])
+        judge = Judge(sources, plan.limits, end, histories_max)
+        for first, last in parts:
             if stop.is_set() and examined:
                 break
-            examined += judge.partition(spills, segments)
+            examined += judge.batch(spills, puts, first, last)
         pipe.send(("judged", (examined, judge.kept, judge.tally, _peak())))
     except (EOFError, BrokenPipeError):
         return
@@ -325,13 +328,20 @@ def _take(plan: Plan, pipe: Connection, stop: Any) -> Any:
         pipe.send(("progress", more))
         return not stop.is_set()
 
-    spill = Spill(plan.spill, plan.number, plan.partitions, plan.memory)
-    took = [take(share, spill, on, plan.mark_bytes) for share in plan.shares if not stop.is_set()]
+    spill = Spill(plan.spill, plan.partitions, plan.memory)
+    entries = Entries(packed_beside(plan.spill), plan.number)
+    took = [take(share, spill, on) for share in plan.shares if not stop.is_set()]
     slow: list[tuple[int, Read]] = []
     end = max((t.end for t in took), default=-1)
     for n in plan.slow:
-        read, last = take_slowly(plan.reading, n, spill, on)
+        read, last = take_slowly(plan.reading, n, spill, entries, on)
         slow.append((n, read))
         end = max(end, last)
     spill.close()
-    return took, slow, spill.segments, end
+    entries.close()
+    return took, slow, spill.puts, end
+
+
+def packed_beside(spill: Path) -> Path:
+    """The file of packed entries beside a worker's rows."""
+    return spill.with_suffix(".entries")

@@ -1,271 +1,250 @@
-"""What one worker does: rows of its shares into its spill, then the groups of its partitions against the catalogue.
+"""The second step: the conversations of some partitions against the catalogue.
 
-It answers with figures, segments and findings. A group whose rows are boring is never read again; of the others each
-entry is read once more, whole, from where it stands.
+Three looks, each at what the one before it suspects: all rows as columns (`sieve`), one conversation's rows (`screen`),
+its entries, read once more from where they stand (`examine`). What is said of a conversation is always said by the
+last; but for missing revs, of which the two lines around them are read and nothing else.
 """
 
 from __future__ import annotations
 
 import gc
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 
 from interlock.investigation.anomalies import severity_of
-from interlock.investigation.big.lines import Numbers, Share, blocks_of
-from interlock.investigation.big.parse import Parser
-from interlock.investigation.big.spill import Segment, Spill, groups_of
-from interlock.investigation.compact import AT, AUDIT, DIGEST, ID, INPUT_SHIFT, ORDER, REV, SIDE, Row, compact_of
-from interlock.investigation.finding import Evidence, Finding, History, Hole, Limits, Refused, Repair
+from interlock.investigation.big.lines import Places
+from interlock.investigation.big.shape import line_type
+from interlock.investigation.big.sieve import Sifted, sift
+from interlock.investigation.big.spill import WORKER_BITS, Put, Rows, entry_at, read_back
+from interlock.investigation.compact import AT, DIGEST, GROUP, ID, INPUT_SHIFT, ORDER, PLACE, REV, Row, id_code
+from interlock.investigation.finding import Evidence, Finding, History, Hole, Limits, Refused
 from interlock.investigation.history import worst
 from interlock.investigation.investigate import Examined, examine
-from interlock.investigation.observation import Audit, Entry, Observation, Place
+from interlock.investigation.observation import Audit, Entry, Observation, Place, RecordRef, Times
 from interlock.investigation.readers import jsonlines
 from interlock.investigation.readers.envelopes import Envelopes
-from interlock.investigation.readers.reading import LISTED_MAX, Input, Reading
 from interlock.investigation.readers.source import Line
-from interlock.investigation.screen import Gap, screen
+from interlock.investigation.screen import screen
 from interlock.investigation.verdict import revs_between
 
-BLOB = DIGEST + 1
-"""Behind a row's fields: the packed entry, where the input cannot be read a second time; else nothing."""
-
 COLLECT_EVERY = 100
-"""Examined groups between two collections: histories are full of cycles; rows, far more of them, have none."""
+"""Examined groups between two collections: histories are full of cycles."""
 
 _OFFSETS = (1 << INPUT_SHIFT) - 1
-MARK_BYTES = 16 << 10
-
-Progress = Callable[[int], bool]
-"""Told how many bytes more were read; answers whether to go on."""
-
-
-class Took(msgspec.Struct):
-    """What a worker took in. `marks`: (offset, lines of the share before it); line numbers in lists are the share's."""
-
-    share: Share
-    lines: int = 0
-    entries: int = 0
-    observations: int = 0
-    refusals: int = 0
-    repaired: int = 0
-    refused: list[Refused] = []
-    repairs: list[Repair] = []
-    marks: list[tuple[int, int]] = []
-    end: int = -1
+_WORKERS = (1 << WORKER_BITS) - 1
 
 
 class Tally(msgspec.Struct):
-    """Groups, and what was only counted in the boring ones: low findings by kind."""
+    """Conversations: how many in all, looked at row by row, read again whole. Of the others, what the columns show.
+
+    checked   conversations of which versions could be held against each other
+    holes     records whose first revs the log does not show      low   findings of low severity that are not listed
+    """
 
     groups: int = 0
+    walked: int = 0
     examined: int = 0
     checked: int = 0
     holes: int = 0
-    skewed: int = 0
-    empty: int = 0
-    blind: int = 0
+    low: dict[str, int] = {}
 
 
-def take(share: Share, spill: Spill, progress: Progress, mark_bytes: int = MARK_BYTES) -> Took:
-    """Every line of a share as a row in the spill, or counted."""
-    took = Took(share)
-    parser = Parser(share.input)
-    parse, add = parser.row, spill.add
-    end, marked = -1, -mark_bytes
-    for block in blocks_of(share):
-        took.lines = block.before + len(block.lines) + bool(block.over)
-        if block.over:
-            place = Place(share.input, block.before + 1, block.offset)
-            _refuse(took, Refused(place, f"the line is {block.over:,} bytes long; it is passed over"))
-            continue
-        offset, rows = block.offset, 0
-        for n, line in enumerate(block.lines):
-            if offset - marked >= mark_bytes:
-                marked = offset
-                took.marks.append((offset, block.before + n))
-            row = parse(line, offset)
-            if row is None:
-                end = max(end, _slow(took, line, Place(share.input, block.before + n + 1, offset), add))
-            else:
-                rows += 1
-                if row[AT] > end:
-                    end = row[AT]
-                add(row)
-            offset += len(line) + 1
-        took.entries += rows
-        took.observations += rows
-        if not progress(offset - block.offset):
-            break
-    took.end = end
-    return took
+class Sources:
+    """Where entries are read again: inputs by their places, and the workers' files of packed entries."""
 
+    def __init__(self, places: dict[int, Places], packed: Sequence[Path]) -> None:
+        self._places = places
+        self._packed = packed
+        self._files: dict[int, BinaryIO] = {}
 
-def _refuse(took: Took, refused: Refused) -> None:
-    took.refusals += 1
-    if len(took.refused) < LISTED_MAX:
-        took.refused.append(refused)
+    def line(self, row: Any) -> bytes | None:
+        """The line of a row, `None` if its entry is kept packed."""
+        place = int(row[PLACE])
+        if place < 0:
+            return None
+        order = int(row[ORDER])
+        return self._places[order >> INPUT_SHIFT].read(order & _OFFSETS, place)
 
+    def place(self, row: Any) -> Place:
+        """Where the line of a row stands."""
+        order = int(row[ORDER])
+        input, offset = order >> INPUT_SHIFT, order & _OFFSETS
+        return Place(input, self._places[input].number(offset, int(row[PLACE])), offset)
 
-def _slow(took: Took, line: bytes, place: Place, add: Callable[[Row], None]) -> int:
-    """A line that the parser does not know, read as any other reader would; the latest time in it, -1 if none."""
-    end = -1
-    if b"{" not in line and b"\0" not in line:
-        return end
-    for found in jsonlines.items_of(iter([Line(place.line, place.offset, line.rstrip(b"\r"))]), place.input):
-        if isinstance(found, Refused):
-            _refuse(took, found)
-            continue
-        took.entries += 1
-        took.repaired += len(found.repairs)
-        took.repairs += found.repairs[: max(0, LISTED_MAX - len(took.repairs))]
-        for entry in Envelopes().entries(found) or ():
-            took.observations += 1
-            row = _row_at(entry, place)
-            end = max(end, row[AT])
-            add(row)
-    return end
+    def entries(self, row: Any) -> list[Entry]:
+        """The entries that stand where a row came from."""
+        data = self.line(row)
+        if data is None:
+            return [pickle.loads(self._unpacked(-1 - int(row[PLACE])))]
+        place = self.place(row)
+        line = Line(place.line, place.offset, data)
+        return [
+            entry
+            for found in jsonlines.items_of(iter([line]), place.input)
+            if not isinstance(found, Refused)
+            for entry in Envelopes().entries(found) or ()
+        ]
 
-
-def _row_at(entry: Entry, place: Place) -> Row:
-    """The row of an entry; the first line's offset is 0, for which `compact_of` puts the line's number."""
-    row = compact_of(entry)
-    return (*row[:ORDER], place.input << INPUT_SHIFT | place.offset, *row[ORDER + 1 :])
-
-
-def take_slowly(reading: Reading, number: int, spill: Spill, progress: Progress) -> tuple[Input, int]:
-    """An input of any other kind, through its reader, with the entries themselves; its report and its last moment."""
-    end, before = -1, 0
-    report = reading.inputs[number]
-    for seen, entry in enumerate(reading.read(number)):
-        row = compact_of(entry)
-        end = max(end, row[AT])
-        # Several rows or objects may stand on one line: the order of the reader is the order of the input.
-        order = number << INPUT_SHIFT | seen
-        spill.add((*row[:ORDER], order, *row[ORDER + 1 :], pickle.dumps(entry, pickle.HIGHEST_PROTOCOL)))
-        if seen % 256 == 255:
-            more, before = report.bytes - before, report.bytes
-            if not progress(more):
-                break
-    return report, end
+    def _unpacked(self, place: int) -> bytes:
+        number, at = place & _WORKERS, place >> WORKER_BITS
+        if number not in self._files:
+            self._files[number] = self._packed[number].open("rb")
+        return entry_at(self._files[number], at)
 
 
 class Judge:
-    """Judges groups, and keeps the first `kept_max` histories with findings of weight, for timelines.
+    """Judges conversations, and keeps the first `kept_max` histories with findings of weight, for timelines.
 
-    numbers   for each input that can be read again, where its lines are      end   the last moment of the log (ms)
+    end   the last moment of the log (ms)
     """
 
-    def __init__(self, numbers: dict[int, Numbers], limits: Limits, end: int, kept_max: int = 0) -> None:
-        self._numbers = numbers
+    def __init__(self, sources: Sources, limits: Limits, end: int, kept_max: int = 0) -> None:
+        self._sources = sources
         self._limits = limits
         self._end = end
-        self._seen_digest = msgspec.json.Decoder(_Contents).decode
+        self._contents = msgspec.json.Decoder(_Contents).decode
+        self._event = msgspec.json.Decoder(line_type([], [], strict=False)).decode
         self._kept_max = kept_max
         self.kept: list[History] = []
         self.tally = Tally()
 
-    def partition(self, paths: Sequence[Path], segments: Iterable[Segment]) -> list[Examined]:
-        """The groups of one partition that are not boring."""
+    def batch(self, paths: Sequence[Path], puts: Sequence[Sequence[Put]], first: int, last: int) -> list[Examined]:
+        """The conversations of the partitions in [first, last) of which something is to be said."""
+        return self.rows(read_back(paths, puts, first, last))
+
+    def rows(self, rows: Rows) -> list[Examined]:
+        """Whole conversations, in any order."""
+        if not len(rows):
+            return []
+        sifted = sift(rows, self._limits, self._end, self._same)
         out: list[Examined] = []
-        for group, rows in groups_of(paths, segments).items():
-            found = self.group(group, rows)
-            if found is not None:
-                out.append(found)
+        tally = self.tally
+        suspects = sifted.suspect.nonzero()[0].tolist()
+        tally.groups += len(sifted.suspect)
+        tally.walked += len(suspects)
+        whole: list[int] = []
+        for n in suspects:
+            found = self._walk(sifted.rows[sifted.begins[n] : sifted.begins[n + 1]])
+            if found is None:
+                continue
+            whole.append(n)
+            out.append(found)
+        self._count(sifted, whole)
+        gaps: dict[int, list[tuple[Any, Any]]] = {}
+        for later, earlier in sifted.gaps:
+            gaps.setdefault(int(sifted.rows[later, GROUP]), []).append((sifted.rows[later], sifted.rows[earlier]))
+        out += [self._gaps(found) for found in gaps.values()]
         return out
 
-    def group(self, group: str, rows: list[Row]) -> Examined | None:
-        """One conversation: `None` if it is boring."""
+    def _count(self, sifted: Sifted, whole: list[int]) -> None:
+        """What is only counted, of the conversations that are not read again."""
         tally = self.tally
-        tally.groups += 1
-        tally.checked += len(rows) > 1
-        self._twins(rows)
-        screened = screen(rows, self._limits, self._end)
+        rest = sifted.suspect.copy()
+        rest[:] = True
+        rest[whole] = False
+        sizes = sifted.begins[1:] - sifted.begins[:-1]
+        tally.checked += int((sizes > 1).sum())
+        for name, counts in sifted.low.items():
+            n = int(counts[rest].sum())
+            if name == "holes":
+                tally.holes += n
+            elif n:
+                tally.low[name] = tally.low.get(name, 0) + n
+
+    def _walk(self, rows: Rows) -> Examined | None:
+        """One conversation that the sieve suspects; `None` if its rows show that nothing is wrong."""
+        known = [tuple(row) for row in rows.tolist()]
+        self._digested(known)
+        screened = screen(known, self._limits, self._end)
         if not screened.suspect:
-            tally.holes += screened.holes
-            tally.skewed += screened.skewed
-            tally.empty += screened.empty
-            tally.blind += screened.blind
-            return self._gaps(group, screened.gaps) if screened.gaps else None
-        tally.examined += 1
-        if not tally.examined % COLLECT_EVERY:
+            return self._gaps([(g.later, g.earlier) for g in screened.gaps]) if screened.gaps else None
+        self.tally.examined += 1
+        if not self.tally.examined % COLLECT_EVERY:
             gc.collect()
-        history = self.history(group, rows)
+        history = self.history(known)
         found = examine(history, self._end if self._end >= 0 else None)
         if len(self.kept) < self._kept_max and any(f.severity != "low" for f in found.findings):
             self.kept.append(history)
         return found
 
-    def _gaps(self, group: str, gaps: Iterable[Gap]) -> Examined:
-        """A conversation of which nothing is to be said but that revs are missing: two lines of it are read again."""
+    def _gaps(self, gaps: Iterable[tuple[Any, Any]]) -> Examined:
+        """A conversation of which nothing is to be said but that revs are missing: two lines of each are read again."""
         findings: list[Finding] = []
         holes: list[Hole] = []
-        for gap in gaps:
-            later, earlier = (self._entry(row, group) for row in (gap.later, gap.earlier))
-            low, high = gap.after + 1, gap.later[REV] - 1
+        group = ""
+        for later, earlier in gaps:
+            o, before = self._observation(later), self._observation(earlier)
+            low, high = int(earlier[REV]) + 1, int(later[REV]) - 1
+            group = o.group
             findings.append(
                 Finding(
-                    rule="R5", severity=severity_of("R5"), certainty="proven", record=later.record, rev=later.rev,
-                    at=later.times.best, client=later.client, facts={"from": low, "to": high, "after": gap.after},
-                    grade=worst((later.grade, earlier.grade)),
-                    evidence=tuple(Evidence(o.place, o.event_id) for o in (later, earlier)),
+                    rule="R5", severity=severity_of("R5"), certainty="proven", record=o.record, rev=o.rev,
+                    at=o.times.best, client=o.client, facts={"from": low, "to": high, "after": low - 1},
+                    grade=worst((o.grade, before.grade)),
+                    evidence=tuple(Evidence(x.place, x.event_id) for x in (o, before)),
                 )
             )  # fmt: skip
-            holes.append(Hole(later.record, revs_between(low, high)))
+            holes.append(Hole(o.record, revs_between(low, high)))
         return Examined(group=group, findings=tuple(findings), holes=tuple(holes), doubtful=True)
 
-    def _entry(self, row: Row, group: str) -> Observation:
-        """The observation that a row was made of."""
-        known = (e for e in self._entries(row) if not isinstance(e, Audit) and e.group == group)
-        return next(e for e in known if e.record.id == row[ID] and e.rev == row[REV])
+    def _observation(self, row: Any) -> Observation:
+        """The observation that a row was made of; of an event that the parser knew, what a gap says of it."""
+        line = None if row[DIGEST] else self._sources.line(row)
+        if line is None:
+            known = (e for e in self._sources.entries(row) if not isinstance(e, Audit))
+            return next(e for e in known if e.rev == row[REV] and id_code(e.record.type, e.record.id) == row[ID])
+        inner = self._event(line).body.body
+        about = inner.data.relationships.resource
+        return Observation(
+            place=self._sources.place(row), record=RecordRef(inner.data.type, inner.data.id, inner.org),
+            group=inner.data.id if about is None else about.data.id, rev=int(row[REV]), client=inner.client,
+            times=Times(int(row[AT])), event_id=inner.id,
+        )  # fmt: skip
 
-    def history(self, group: str, rows: Iterable[Row]) -> History:
-        """A group's entries, whole, in the order of the input."""
-        observations, audits = [], []
+    def history(self, rows: Iterable[Row]) -> History:
+        """A conversation's entries, whole, in the order of the input."""
+        observations: list[Observation] = []
+        audits: list[Audit] = []
+        group, read = "", set[tuple[int, int]]()
         for row in sorted(rows, key=lambda r: r[ORDER]):
-            for entry in self._entries(row):
-                if entry.group == group:
-                    (audits if isinstance(entry, Audit) else observations).append(entry)
+            if (row[ORDER], row[PLACE]) in read:
+                continue
+            read.add((row[ORDER], row[PLACE]))
+            for entry in self._sources.entries(row):
+                if hash(entry.group) == row[GROUP]:
+                    group = entry.group
+                    (audits if isinstance(entry, Audit) else observations).append(entry)  # type: ignore[arg-type]
         return History(group, observations, audits, self._limits)
 
-    def _entries(self, row: Row) -> list[Entry]:
-        if len(row) > BLOB:
-            return [pickle.loads(row[BLOB])]
-        input, offset = row[ORDER] >> INPUT_SHIFT, row[ORDER] & _OFFSETS
-        numbers = self._numbers[input]
-        line = Line(numbers.line(offset), offset, numbers.read(offset))
-        return [
-            entry
-            for found in jsonlines.items_of(iter([line]), input)
-            if not isinstance(found, Refused)
-            for entry in Envelopes().entries(found) or ()
-        ]
+    def _same(self, a: Any, b: Any) -> bool:
+        """Whether two rows of one rev tell the same: their entries are looked at again."""
+        return self._said(a) == self._said(b)
 
-    def _twins(self, rows: list[Row]) -> None:
-        """Where one rev of a record comes twice, whether the contents are equal: those lines are looked at again."""
-        first: dict[tuple[str, int], int] = {}
+    def _said(self, row: Any) -> Any:
+        if row[DIGEST]:
+            return int(row[DIGEST])
+        line = self._sources.line(row)
+        if line is None:
+            return int(row[ORDER])
+        try:
+            inner = self._contents(line).body.body
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return line
+        return bytes(inner.data), bytes(inner.changes)
+
+    def _digested(self, rows: list[Row]) -> None:
+        """Where one rev of a record comes twice, digests that are equal for equal contents."""
+        first: dict[tuple[int, int, int], int] = {}
         for n, row in enumerate(rows):
-            if row[SIDE] == AUDIT:
-                continue
-            known = first.setdefault((row[ID], row[REV]), n)
+            known = first.setdefault((row[1], row[ID], row[REV]), n)
             if known != n:
                 for at in (known, n):
-                    if not rows[at][DIGEST]:
-                        rows[at] = self._digested(rows[at])
-
-    def _digested(self, row: Row) -> Row:
-        if len(row) > BLOB:
-            return row
-        numbers = self._numbers[row[ORDER] >> INPUT_SHIFT]
-        line = numbers.read(row[ORDER] & _OFFSETS)
-        try:
-            inner = self._seen_digest(line).body.body
-            digest = hash((bytes(inner.data), bytes(inner.changes))) or 1
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            digest = hash(line) or 1
-        return [*row[:DIGEST], digest]  # type: ignore[return-value] - rows read back are lists, and lists sort with lists
+                    digest = hash(self._said(rows[at]))
+                    rows[at] = (*rows[at][:DIGEST], digest, *rows[at][DIGEST + 1 :])
 
 
 class _Inner(msgspec.Struct):
