@@ -100,6 +100,18 @@ async def test_plan_apply_and_then_nothing_to_do(
     assert await server.call("diff", "-f", str(config)) == 0
 
 
+async def test_rules_that_go_and_rules_that_move_in_one_plan(server: Served, config: Path) -> None:
+    await server.call("apply", "-f", str(config))
+    head, _, rules = (config / "all.yaml").read_text().partition("queueRules:\n")
+    new = rules.split("  - name: Chats")[0].replace("Gold", "Silver")
+    (config / "all.yaml").write_text(
+        head + "queueRules:\n" + new + "  - name: Chats" + rules.split("  - name: Chats")[1]
+    )
+    assert await server.call("apply", "-f", str(config), "--prune") == 0
+    assert await names(server, "/v1/routing/queue-rules") == ["Silver", "Chats"]
+    assert await server.call("diff", "-f", str(config), "--prune") == 0
+
+
 async def test_fields_order_and_targets_change(
     server: Served, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,11 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "A server's configuration as YAML with comments: the same state is always the same bytes.",
     ),
     (
+        "simulate",
+        "interlock.cli.simulate:simulate",
+        "Yesterday's traffic under another configuration: per queue before and after, waits, and how the load lies.",
+    ),
+    (
         "prove",
         "interlock.cli.prove:prove",
         "Explore the interleavings of the sync on the production code, and say how far.",

@@ -433,3 +433,19 @@ def world_of(room: Room, task: str, salt: int, *, channel: str = "", skew: int =
     """The ports as one task sees them: its own clock and ids, and the channel it receives from."""
     bus = SimBus(room, channel or task, alone=alone)
     return World(SimStore(room, task), bus, Skewed(room.clock, skew), Counted(room.clock, salt))
+
+
+class Silent:
+    """No bus: whoever drives this world calls every consequence by name."""
+
+    async def receive(self, consumer: str, limit: int) -> Batch:
+        """Never called."""
+        raise RuntimeError(f"this world has no bus for {consumer} to receive {limit} rows from")
+
+    async def acknowledge(self, batch: Batch) -> None:
+        """Never called."""
+
+
+def world_of_memory(store: Memory, clock: Clock, ids: Counted) -> World:
+    """The ports over a store in memory without steps or a bus; its floors are kept, as in a process that routes."""
+    return World(store, Silent(), clock, ids, floors={})

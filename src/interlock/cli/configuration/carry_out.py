@@ -79,8 +79,7 @@ def _put_in_order(connection: Connection, step: Step, present: Present) -> None:
     basis = [{"type": "queue-rule", "id": r["id"], "rev": r["attributes"]["rev"]} for r in rules]
     _unmoved(rules, present)
     ids = [present.ids["queueRules"][label] for label in step.order]
-    going = [r["id"] for r in rules if r["id"] not in ids]
-    _checked(connection.send("PUT", f"{step.noun.path}/order", {"rules": [*ids, *going], "basis": basis}), step)
+    _checked(connection.send("PUT", f"{step.noun.path}/order", {"rules": ids, "basis": basis}), step)
 
 
 def _unmoved(rules: list[Any], present: Present) -> None:

@@ -99,9 +99,8 @@ def plan(wanted: Wanted, present: Present, *, prune: bool) -> Plan:
             _take_away(noun, label, held, gone, kept, prune=prune)
     if wrong:
         raise Failure("the configuration cannot be applied", "\n        ".join(wrong[:20]), code=USAGE)
-    if "queueRules" in pairs:
-        steps += _order([label for label, _ in pairs["queueRules"]], present, gone)
-    return Plan((*steps, *reversed(gone)), tuple(kept))
+    order = _order([label for label, _ in pairs["queueRules"]], present, gone) if "queueRules" in pairs else []
+    return Plan((*steps, *reversed(gone), *order), tuple(kept))
 
 
 def _check(
