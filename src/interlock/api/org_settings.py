@@ -11,7 +11,7 @@ from interlock.api.answer import Answer
 from interlock.api.call import Call
 from interlock.api.operation import get, put
 from interlock.api.pages import Pages, paged
-from interlock.api.shapes import Base, CapacityIn, Guarded, Id, Small, fields_of
+from interlock.api.shapes import Base, CapacityIn, Channel, Guarded, Id, Small, fields_of
 from interlock.domain.agent import RATE_COUNT_MAX, OrgSettings, RoutingSettings, Team
 from interlock.domain.errors import NotFound
 from interlock.service import agents as service
@@ -39,6 +39,13 @@ class TeamSettings(Guarded, frozen=True, kw_only=True):
     offer_rate: OfferRateIn | UnsetType | None = UNSET
 
 
+class IvrHoldIn(Base, frozen=True, kw_only=True):
+    """Items of these channels stay in `ivr` for so long before the queue rules place them."""
+
+    channels: Annotated[tuple[Channel, ...], Meta(min_length=1, max_length=20)]
+    seconds: Annotated[int, Meta(ge=1, le=3_600)]
+
+
 class OrgWide(Guarded, frozen=True, kw_only=True):
     """How routing behaves in this org."""
 
@@ -54,6 +61,9 @@ class OrgWide(Guarded, frozen=True, kw_only=True):
     rules_wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | UnsetType = UNSET
     capacity: CapacityIn | UnsetType = UNSET
     schedule: Id | UnsetType | None = UNSET
+    voice_after_work: Literal["off", "manual", "restore"] | UnsetType = UNSET
+    unreachable_seconds: Annotated[int, Meta(ge=10, le=3_600)] | UnsetType | None = UNSET
+    ivr_hold: IvrHoldIn | UnsetType | None = UNSET
     lag_objective_seconds: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
 
 

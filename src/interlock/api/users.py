@@ -32,6 +32,7 @@ class Writable(Base, frozen=True, kw_only=True):
     enabled: bool | UnsetType = UNSET
     teams: Ids | UnsetType | None = UNSET
     capacity: CapacityIn | UnsetType | None = UNSET
+    accept_timeout_factor: Annotated[float, Meta(ge=1, le=10)] | UnsetType | None = UNSET
 
 
 class UserNew(Writable, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ import msgspec
 
 from interlock.domain.decision import Decision, Moment, Reason, Why, Write, birth, step
 from interlock.domain.errors import InvalidValue, NoLiveSession
-from interlock.domain.queue import Queue
 from interlock.domain.record import Index, Record
+from interlock.domain.routing_settings import OfferRate, OrgSettings, RoutingSettings
 from interlock.domain.schedule import Calendar
 from interlock.domain.work_time import CapacityStatus, Spent, Total, buckets, left
 
@@ -42,6 +42,8 @@ class User(Record, frozen=True, kw_only=True):
     """Own limits, `{total, channels, priorities}`; each is looked up alone: agent, then team, then org."""
     skills: dict[str, int] = {}
     """What they can do: level 1 to 5 by skill id."""
+    accept_timeout_factor: float = 1
+    """How many times the usual time they have to accept: 1 to 10."""
 
     def index(self) -> Index:
         """Listed by name; disabled ones apart."""
@@ -70,35 +72,6 @@ class Team(Record, frozen=True, kw_only=True):
         return Index(sort=self.name.lower())
 
 
-class OfferRate(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """At most `count` offers (or assignments by routing) to one agent within `seconds`."""
-
-    count: int
-    seconds: int = 300
-
-
-RATE_COUNT_MAX = 1_000
-"""The highest count of an offer rate: a session remembers as many times."""
-
-
-class RoutingSettings(Record, frozen=True, kw_only=True):
-    """Which queues a team serves and how much its agents carry. Its id is the team's id; the first PUT makes it."""
-
-    TYPE: ClassVar[str] = "team_routing_settings"
-    PATH: ClassVar[str] = "/v1/routing/settings/"
-    NOUN: ClassVar[str] = "routing-settings"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "team": "team"}
-    QUEUES_MAX: ClassVar[int] = 10
-
-    team: str
-    enabled: bool = False
-    work_item_capacity: int | None = None
-    capacity: dict[str, Any] | None = None
-    queues: tuple[str, ...] = ()
-    external_queues: tuple[str, ...] = ()
-    offer_rate: OfferRate | None = None
-
-
 class Status(Record, frozen=True, kw_only=True):
     """What an agent says of themselves. Only `available` takes new work; a status never changes its type."""
 
@@ -123,34 +96,6 @@ class Status(Record, frozen=True, kw_only=True):
     def claims(self) -> tuple[str, ...]:
         """A status name is unique in its org."""
         return (f"{self.org}/status-name/{self.name.lower()}",)
-
-
-class OrgSettings(Record, frozen=True, kw_only=True):
-    """How routing behaves in one org. Its id is the org's id."""
-
-    TYPE: ClassVar[str] = "org_settings"
-    PATH: ClassVar[str] = "/v1/routing/org-settings"
-    NOUN: ClassVar[str] = "org-settings"
-    RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status", "schedule": "schedule"}
-
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"skill_rules"})
-
-    accept_required: bool = True
-    accept_timeout_seconds: int = 30
-    timeout_status: str | None = None
-    auto_unassign: bool = False
-    requeue_when_offline: bool = False
-    requeue_grace_seconds: int = 0
-    strategy: Literal["longest-idle", "most-free-capacity", "round-robin"] = "longest-idle"
-    reoffer_seconds: int = 30
-    sweep_seconds: int = 5
-    rules_wait_ms: int = 2000
-    capacity: dict[str, Any] = msgspec.field(default_factory=lambda: {"total": 20, "channels": {"voice": 1}})
-    lag_objective_seconds: int = 5
-    skill_rules: int = 0
-    """How many skill rules were ever made, written with each: an org that has none never looks for them."""
-    schedule: str | None = None
-    """The default schedule: in force wherever a queue names none of its own; none: always open."""
 
 
 class Held(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -197,7 +142,8 @@ class WorkSession(Record, frozen=True, kw_only=True):
     }
     NAMES: ClassVar[Mapping[str, str]] = {"unreachable_since_at": "unreachableSince"}
     HIDDEN: ClassVar[frozenset[str]] = frozenset({
-        "holding", "limits", "skills", "priorities", "counted_since_at", "before_call",
+        "holding", "limits", "skills", "priorities", "counted_since_at", "before_call", "requeue_due_at",
+        "accept_timeout_factor",
         "offer_rate", "offers_at", "offered_from",
     })  # fmt: skip
 
@@ -214,6 +160,7 @@ class WorkSession(Record, frozen=True, kw_only=True):
     holding: tuple[Held, ...] = ()
     skills: dict[str, int] = {}
     """Those of its user, so that a choice among sessions needs no other record."""
+    accept_timeout_factor: float = 1
     priorities: tuple[int, ...] = ()
     """The priorities among its queues, in order."""
     work_item_count: int = 0
@@ -238,6 +185,8 @@ class WorkSession(Record, frozen=True, kw_only=True):
     """When its agent's client was last heard of, if that is too long ago; nothing new is offered meanwhile."""
     before_call: str | None = None
     """The status to go back to when the calls that made the agent busy are over."""
+    requeue_due_at: int | None = None
+    """When what an agent who signed out left behind goes back to its queues; empty once that was seen to."""
     total_time_by_status: dict[str, Spent] = {}
     counted_since_at: int = 0
     """Up to when the totals below are written."""
@@ -251,8 +200,9 @@ class WorkSession(Record, frozen=True, kw_only=True):
     total_unavailable_at_capacity: Total = Total()
 
     def index(self) -> Index:
-        """Live ones apart from ended ones; by user."""
-        return Index(state="ended" if self.signed_out_at else "live", owner=self.user, sort=f"{self.signed_in_at:015d}")
+        """Live ones apart from ended ones; by user; due when what was left behind goes back."""
+        state = "ended" if self.signed_out_at else "live"
+        return Index(state=state, owner=self.user, sort=f"{self.signed_in_at:015d}", due_at=self.requeue_due_at)
 
     def claims(self) -> tuple[str, ...]:
         """A user has one live session, and at most one offer at a time."""
@@ -407,6 +357,7 @@ def sign_in(
         limits=limits(user, settings, org),
         holding=tuple(carried),
         skills=user.skills,
+        accept_timeout_factor=user.accept_timeout_factor,
         priorities=priorities,
         offer_rate=settings.offer_rate if settings else None,
         total_time_by_status={status.id: Spent(status_at=now)},
@@ -434,11 +385,25 @@ def _usable(user: User, status: Status) -> None:
 
 
 def change_status(
-    s: WorkSession, user: User, status: Status, moment: Moment, calendar: Calendar, *, code: str = "STATUS_CHANGED"
+    s: WorkSession,
+    user: User,
+    status: Status,
+    moment: Moment,
+    calendar: Calendar,
+    *,
+    code: str = "STATUS_CHANGED",
+    requeue_due_at: int | None = None,
+    before_call: str | None = None,
 ) -> Decision:
-    """The agent says something else of themselves; an offline status ends the shift."""
+    """The agent says something else of themselves; an offline status ends the shift.
+
+    `requeue_due_at`: when what they have goes back, if it does. `before_call`: the status to come back to, where a call
+    makes them busy.
+    """
     _usable(user, status)
-    after = with_status(s, status, moment.now, calendar)
+    after = with_status(s, status, moment.now, calendar).with_(before_call=before_call)
+    if after.signed_out_at:
+        after = after.with_(requeue_due_at=requeue_due_at)
     reason = Reason("UPDATE_SESSION", "SIGNED_OUT" if after.signed_out_at else code, {"status": status.id})
     why = Why(
         direction="person" if moment.by.actor.cls == "person" else "system",
@@ -470,12 +435,10 @@ def with_status(s: WorkSession, status: Status, now: int, calendar: Calendar) ->
     )
 
 
-def in_force(org: OrgSettings, queue: Queue | None) -> OrgSettings:
-    """The org's settings with what a queue says otherwise: acceptance, its time, un-assignment, requeueing."""
-    if queue is None:
-        return org
-    said = {f: v for f in queue.overrides.__struct_fields__ if (v := getattr(queue.overrides, f)) is not None}
-    return org.with_(**said) if said else org
+def accept_ms(s: WorkSession | None, settings: OrgSettings) -> int:
+    """How long an offer to this agent lasts (ms): the usual time, longer for who needs longer."""
+    factor = s.accept_timeout_factor if s else 1
+    return round(settings.accept_timeout_seconds * 1000 * factor)
 
 
 BUILT_IN: tuple[tuple[str, StatusType], ...] = (

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from interlock.domain import agent, life_cycle
 from interlock.domain import assignment as unit
-from interlock.domain import life_cycle
 from interlock.domain.agent import OrgSettings, Status, WorkSession
 from interlock.domain.assignment import Coupled, Queued, State
 from interlock.domain.conversation import Conversation
@@ -144,7 +144,8 @@ def _commands(
     else:
         yield from _of_unit(o, moment, manner)
     if o.routed_to:
-        to, until = o.routed_to, moment.now + settings.accept_timeout_seconds * 1000
+        to = o.routed_to
+        until = moment.now + agent.accept_ms(case.sessions.get(to), settings)
         yield lambda c: life_cycle.offer(c, to, moment, expires_at=until)
     if o.status == "wrap-up" or (o.status == "assigned" and not isinstance(o.assigned_to, str)):
         resume = o.status == "assigned"

@@ -7,19 +7,20 @@ from typing import Any
 
 import msgspec
 
-from interlock.domain import agent, life_cycle
+from interlock.domain import agent
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
 from interlock.domain.capacity import check_limits, check_team
 from interlock.domain.decision import Decision, Provenance, Why, birth
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
-from interlock.domain.settle import Manner, held_of
+from interlock.domain.settle import held_of
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service import schedules
+from interlock.service.absence import requeue_due
 from interlock.service.calendars import hours_of
-from interlock.service.cases import case_of, live_session
+from interlock.service.cases import live_session
 from interlock.service.preconditions import Precondition
 from interlock.service.records import put
 from interlock.service.routing import active_user, settings_of
@@ -34,7 +35,7 @@ async def set_status(world: World, by: Provenance, user: str, status: str, team:
         said = await reading.one(Status, status, pointer="/status")
         session = await live_session(reading, user)
         if session is not None:
-            return agent.change_status(session, who, said, reading.moment, (await hours_of(reading)).org)
+            return await _says(reading, session, who, said)
         settings = await _team_settings(reading, who, team)
         query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=user, limit=10_000)
         carried = await reading.find(WorkItem, query, basis=True)
@@ -73,53 +74,15 @@ async def change_session(
             raise NoLiveSession("This session has ended and cannot be changed.")
         await precondition.check(reading, s, {"status"})
         who, said = await reading.one(User, s.user), await reading.one(Status, status, pointer="/status")
-        return agent.change_status(s, who, said, reading.moment, (await hours_of(reading)).org)
+        return await _says(reading, s, who, said)
 
     return await transact(world, by, decide, beside=beside)
 
 
-async def give_back(world: World, by: Provenance, session: str) -> list[Done]:
-    """After a shift has ended or stopped being routable: its pending offer goes back; with `requeueWhenOffline`, its
-    items too.
-    """
-    reading = Reading(world, by)
-    s = await reading.one(WorkSession, session)
-    done: list[Done] = []
-    if s.pending_reservation and not s.routable:
-        offered = next((h.item for h in s.holding if h.offered), None)
-        done += await _each(world, by, [offered] if offered else [], s.user, rescind=True)
-    settings = await settings_of(reading)
-    if s.signed_out_at and settings.requeue_when_offline:
-        await _requeue(world, by, s, done)
-    return done
-
-
-async def _requeue(world: World, by: Provenance, s: WorkSession, done: list[Done]) -> None:
-    query = Query(name="open_of_owner", org=by.org, type=WorkItem.TYPE, owner=s.user, limit=10_000)
-    items = await world.store.find(query)
-    done += await _each(world, by, [i.id for i in items], s.user, rescind=False)
-
-
-async def _each(world: World, by: Provenance, items: list[str], user: str, *, rescind: bool) -> list[Done]:
-    done: list[Done] = []
-    for id in items:
-
-        async def decide(reading: Reading, id: str = id) -> Decision:
-            item = await reading.one(WorkItem, id)
-            case = await case_of(reading, item, users=(user,))
-            if rescind:
-                if case.offer is None or case.offer.user != user:
-                    raise Refused("The offer has ended meanwhile.")
-                return life_cycle.rescind(case, reading.moment, "the agent is not available")
-            if item.assigned_to != user or await live_session(reading, user):
-                raise Refused("It is not theirs any more, or they are back.")
-            return life_cycle.unassign(case, reading.moment, Manner(), code="REQUEUED_OFFLINE", command="sign-out")
-
-        try:
-            done.append(await transact(world, by, decide))
-        except Refused:
-            continue
-    return done
+async def _says(reading: Reading, s: WorkSession, who: User, said: Status) -> Decision:
+    calendar = (await hours_of(reading)).org
+    due = await requeue_due(reading, s) if said.status_type == "offline" else None
+    return agent.change_status(s, who, said, reading.moment, calendar, requeue_due_at=due)
 
 
 async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
@@ -219,6 +182,7 @@ async def refresh_sessions(
             after = agent.reckon(s.with_(
                 queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
                 limits=agent.limits(who, enabled, org), skills=who.skills,
+                accept_timeout_factor=who.accept_timeout_factor,
                 priorities=await _priorities(reading, enabled),
                 offer_rate=enabled.offer_rate if enabled else None,
             ))  # fmt: skip
@@ -245,7 +209,13 @@ async def put_org_settings(
     async def decide(reading: Reading) -> Decision:
         check_limits(fields.get("capacity") or {}, inherited=20, pointer="/capacity")
         if fields.get("timeout_status"):
-            await reading.one(Status, fields["timeout_status"], pointer="/timeoutStatus")
+            silent = await reading.one(Status, fields["timeout_status"], pointer="/timeoutStatus")
+            if silent.status_type in ("available", "offline"):
+                raise InvalidValue(
+                    f"{silent.name} is {silent.status_type}: whoever lets an offer pass would get it again at once, or "
+                    "be signed out. Use a status of type unavailable or busy.",
+                    pointer="/timeoutStatus",
+                )  # fmt: skip
         present = await settings_of(reading)
         await precondition.check(reading, present, {OrgSettings.outward(f) for f in fields})
         decision = put(present, fields, reading.moment)

@@ -66,12 +66,14 @@ async def open_item(reading: Reading, conversation: str) -> WorkItem | None:
     return await reading.claimed(WorkItem, open_item_claim(reading.org, conversation))
 
 
-async def last_item(reading: Reading, conversation: str) -> WorkItem | None:
-    """The newest item of a conversation, open or not."""
+async def last_item(reading: Reading, conversation: str, *, before: int | None = None) -> WorkItem | None:
+    """The newest item of a conversation, open or not; `before`: with a smaller number than this."""
     query = Query(
         name="children", org=reading.org, type=WorkItem.TYPE, parent=conversation, by_id=True, descending=True, limit=20
     )
     found = await reading.find(WorkItem, query)
+    if before is not None:
+        found = [i for i in found if i.work_item_number < before]
     newest = max(found, key=lambda i: i.work_item_number, default=None)
     if newest is not None:
         reading.saw(newest)

@@ -43,6 +43,16 @@ async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[s
             )
             if await reading.find(WorkItem, waiting):
                 raise InUse("Items wait in this queue; move them first.", pointer="/archived")
+            taken = Query(
+                name="listing", org=reading.org, type=WorkItem.TYPE, states=("assigned", "wrap-up"), limit=100_000
+            )
+            held = next((w for w in await reading.find(WorkItem, taken) if w.queue == present.id), None)
+            if held is not None:
+                raise InUse(
+                    "An agent has an item that would come back to this queue; complete or move it first.",
+                    pointer="/archived",
+                    workItem=held.id,
+                )
             for r in await rules_in_order(reading):
                 if r.queue == present.id or (present.key and r.queue_key == present.key):
                     raise InUse(

@@ -23,7 +23,19 @@ from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
-from interlock.service import agents, conversations, orgs, queues, requirements, routing, sync, work_items, workflows
+from interlock.service import (
+    absence,
+    agents,
+    calls,
+    conversations,
+    orgs,
+    queues,
+    requirements,
+    routing,
+    sync,
+    work_items,
+    workflows,
+)
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
 from interlock.service.work_items import by_rules
@@ -122,7 +134,21 @@ async def give_back(world: World, cue: Cue) -> None:
     """An agent stopped taking work: what was offered to them goes back, and by the org's settings what they have."""
     seen = log.snapshot_of(cue.snapshot)
     if isinstance(seen, WorkSession) and not seen.routable:
-        await agents.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+        await absence.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+async def take_from_absent(world: World, cue: Cue) -> None:
+    """An item begins with an agent: a done conversation came back, and they may not be there."""
+    seen = _item(cue)
+    if seen.assigned_to and seen.work_item_number > 1:
+        await absence.unassign_absent(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
+
+
+async def follow_calls(world: World, cue: Cue) -> None:
+    """What an agent carries changed: a call makes them busy, its end may make them what they were."""
+    seen = log.snapshot_of(cue.snapshot)
+    if isinstance(seen, WorkSession) and not seen.signed_out_at and calls.may_concern(seen):
+        await calls.follow(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
 
 
 async def weigh(world: World, cue: Cue) -> None:
@@ -185,11 +211,13 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("rules", "conversation", ask_for_skills, verbs=("update",)),
     Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
+    Reaction("routing", "work_session", follow_calls, frozenset({"holding"})),
+    Reaction("routing", "work_item", take_from_absent, verbs=("create",)),
     Reaction("routing", "work_session", weigh, verbs=("create",)),
     Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "queue", apply_priority, frozenset({"applied"}), ("update",)),
-    Reaction("routing", "user", take_limits, frozenset({"capacity", "skills"}), ("update",)),
+    Reaction("routing", "user", take_limits, frozenset({"capacity", "skills", "acceptTimeoutFactor"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
@@ -229,6 +257,11 @@ async def expire_offers(world: World) -> int:
 async def wake_snoozed(world: World) -> int:
     """Snoozes whose time has come."""
     return len(await conversations.wake_due(world))
+
+
+async def requeue_left(world: World) -> int:
+    """What agents left behind who signed out and did not come back in time."""
+    return len(await absence.requeue_overdue(world))
 
 
 async def sweep_queues(world: World) -> int:
@@ -274,6 +307,7 @@ CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "expire_offers", 0.5, expire_offers),
     Cadence("routing", "route_due", 0.5, route_due),
     Cadence("routing", "wake_snoozed", 1.0, wake_snoozed),
+    Cadence("routing", "requeue_left", 1.0, requeue_left),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
     Cadence("routing", "check_floors", 5.0, check_floors),
     Cadence("routing", "reconcile_load", 10.0, reconcile_load),

@@ -11,7 +11,6 @@ from interlock.domain.settle import Case, Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
 from interlock.service.cases import case_of
-from interlock.service.routing import settings_for
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
@@ -54,8 +53,7 @@ async def extend(world: World, by: Provenance, reservation: str, user: str, *, b
         offer, case = await _offered(reading, reservation)
         if offer.state != "pending":
             raise _gone(offer, user, case)
-        settings = await settings_for(reading, offer.queue)
-        until = offer.expires_at + settings.accept_timeout_seconds * 1000
+        until = offer.expires_at + (offer.expires_at - offer.offered_at)
         return life_cycle.extend(case, user, reading.moment, expires_at=until)
 
     return await transact(world, by, decide, beside=beside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from interlock.domain import life_cycle, matching, routing
+from interlock.domain import agent, life_cycle, matching, routing
 from interlock.domain.agent import OrgSettings, Status, User, WorkSession
 from interlock.domain.assignment import Actor
 from interlock.domain.decision import Basis, Decision, Moment, Provenance, Reason, Why
@@ -137,7 +137,7 @@ def _give(case: Case, session: WorkSession, match: Match, at: Place, settings: O
     )
     if not settings.accept_required:
         return life_cycle.auto_assign(case, session.user, moment, why=why)
-    expires = moment.now + settings.accept_timeout_seconds * 1000
+    expires = moment.now + agent.accept_ms(session, settings)
     return life_cycle.offer(
         case, session.user, moment, expires_at=expires, strategy=choice.strategy, afresh=at.afresh, why=why
     )

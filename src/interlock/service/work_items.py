@@ -11,6 +11,7 @@ from interlock.domain.decision import Basis, Decision, Moment, Provenance, Reaso
 from interlock.domain.errors import InvalidValue, NotFound
 from interlock.domain.order import Order
 from interlock.domain.queue import DEFAULT_KEY, Queue, claim_of_key
+from interlock.domain.routing import in_force
 from interlock.domain.rule import Match, QueueRule
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
@@ -159,7 +160,8 @@ async def command(
         life_cycle.based_on(c, seen)
         await _exist(reading, order)
         case = await case_of(reading, w, users=order.users(), queues=order.queues())
-        settings = await settings_of(reading)
+        goal = case.queues.get((order.queue if isinstance(order.queue, str) else w.queue) or "")
+        settings = in_force(await settings_of(reading), goal)
         silent = await reading.maybe(Status, settings.timeout_status) if order.timedout else None
         return orders.carry_out(case, order, reading.moment, settings=settings, seen=seen, silent=silent)
 
