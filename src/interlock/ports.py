@@ -11,6 +11,7 @@ from interlock.domain.decision import Write
 from interlock.domain.floor import Floor
 from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
+from interlock.domain.share import Share
 
 QueryName = Literal[
     "listing",
@@ -217,7 +218,7 @@ class World(msgspec.Struct, frozen=True):
     """Everything a service may touch.
 
     `floors`: the floor of each org that routing keeps in this process, by org id, fed from the log. `None`: none is
-    kept, and every round takes one look at the store.
+    kept, and every round takes one look at the store. `share`: the part of a role that is done here; `None`: all of it.
     """
 
     store: Store
@@ -226,3 +227,4 @@ class World(msgspec.Struct, frozen=True):
     ids: Ids
     together: Together = in_turn
     floors: MutableMapping[str, Floor] | None = None
+    share: Share | None = None

@@ -78,7 +78,7 @@ def test_a_value_that_cannot_be_used_says_whose_it_is(variable: str, value: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "roles"), [("sync, rules", ("sync", "rules")), ("none", ()), ("routing", ("routing",))]
+    ("text", "roles"), [("sync, rules", ("sync", "rules")), ("none", ("api",)), ("routing", ("routing",))]
 )
 def test_roles_are_words_separated_by_commas(text: str, roles: tuple[str, ...]) -> None:
     """Or none at all."""
@@ -94,3 +94,17 @@ def test_settings_are_frozen() -> None:
 def test_every_setting_says_what_it_means() -> None:
     """The reference is made from these."""
     assert all(entry["meaning"] for entry in gather({}, {}).shown())
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"role": "webhooks"}, "webhooks is not there yet"),
+        ({"role": "console"}, "--role api,console"),
+        ({"role": "relay"}, "--nats"),
+        ({"nats": "nats://127.0.0.1:4222", "db": "memory:"}, "memory: is one process's"),
+    ],
+)
+def test_roles_that_cannot_be_are_refused_with_what_to_do(flags: dict[str, str], says: str) -> None:
+    with pytest.raises(WrongSetting, match=says):
+        gather(flags, {})

@@ -76,9 +76,11 @@ class EmbeddedBus:
         """
         share = share_named(consumer)
         look = False
-        while not self._closed:
+        while True:
+            news = self._news  # taken before anything is awaited: what happens meanwhile is not missed
+            if self._closed:
+                raise Unavailable("The bus is closed.")
             position = await self._positions.of(consumer)
-            news = self._news
             if look or position != self._head:
                 rows = await self._read(share, position, limit)
                 if rows:
@@ -87,7 +89,6 @@ class EmbeddedBus:
                     await asyncio.sleep(0)
                     continue
             look = await self._wait(consumer, news)
-        raise Unavailable("The bus is closed.")
 
     async def acknowledge(self, batch: Batch) -> None:
         """These rows are done with. The position becomes durable with a later batch, at the latest on `close`."""

@@ -28,7 +28,19 @@ class Flags:
     port: int | None = None
     "The port; 0 asks the system for a free one."
     role: str | None = None
-    "The roles that this process runs, separated by commas: sync, rules, routing, workflow, or none."
+    "The roles of this process, with commas: api, records, sync, rules, routing, workflow, relay, console; or none."
+    shares: int | None = None
+    "Into how many shares each role is divided among processes; 0: nobody else runs these roles."
+    lanes: int | None = None
+    "Into how many lanes, by queue, the routing of each share is divided: for orgs too large for one process."
+    lease_seconds: float | None = None
+    "How long the share of a process that died stands still."
+    nats: str | None = None
+    "The NATS servers that carry the log to other processes, separated by commas: nats://host:4222."
+    nats_prefix: str | None = None
+    "How the names of streams and subjects in NATS begin."
+    nats_replicas: int | None = None
+    "Replicas of each stream; 0: three on a cluster, one on a single server."
     org: str | None = None
     "The name of the first organisation of an empty store."
     log_format: Literal["json", "text"] | None = None
@@ -92,6 +104,11 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
     from interlock.runtime.assemble import assemble
     from interlock.runtime.server import bind, listening, until_stopped
 
+    if "api" not in settings.role:
+        async with assemble(settings):
+            output.document({"roles": settings.role}) if as_json else output.line(f"running {','.join(settings.role)}")
+            await until_stopped()
+        return
     bound = bind(settings.host, settings.port)
     async with assemble(settings) as house, listening(house, bound) as address:
         if as_json:

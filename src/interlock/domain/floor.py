@@ -8,7 +8,7 @@ that is behind costs that grant, and never makes a wrong one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -97,16 +97,23 @@ class QueueFloor:
         return sum(len(c.items) for c in self.classes.values())
 
 
+def every_queue(_: str) -> bool:
+    """Nothing is divided."""
+    return True
+
+
 class Floor:
-    """What waits in one org and who could take it. `now` (ms) is what it was last told; it reads no clock.
+    """What waits in one org and who could take it. `now` (ms) is what it was last told; it reads no clock. `serves`:
+    which queues are looked after here, where the routing of a large org is divided by queue.
 
     position  of the last row of the log that it has taken      disagreed  grants that were refused though nothing had
     hours     the calendars, compiled by whoever feeds it                  changed: an incident, never to be seen
     checked   how often some of it was compared with the store
     """
 
-    def __init__(self, org: str, now: int = 0) -> None:
+    def __init__(self, org: str, now: int = 0, serves: Callable[[str], bool] = every_queue) -> None:
         self.org = org
+        self._serves = serves
         self.now = now
         self.position = 0
         self.settings = OrgSettings(id=org, org=org)
@@ -179,7 +186,7 @@ class Floor:
         known = old.waiting.rev if old else self._gone.get(item.id, (0, 0))[0]
         if item.rev < known or (item.rev == known and not anew):
             return
-        waiting = routing.waiting_of(item, sticky=old.waiting.sticky if old else "")
+        waiting = self._waiting_of(item, old.waiting.sticky if old else "")
         if old is not None:
             self._out(old)
         if waiting is None:
@@ -197,6 +204,9 @@ class Floor:
         entry = self.items[item.id] = Entry(waiting)
         self._in(entry)
 
+    def _waiting_of(self, item: WorkItem, sticky: str = "") -> Waiting | None:
+        return routing.waiting_of(item, sticky=sticky) if self._serves(item.queue or "") else None
+
     def _put_pass(self, p: QueuePass) -> None:
         entry = self.items.get(p.work_item)
         if entry is None or p.left_at is not None or p.entered_queue_at != entry.waiting.entered_at:
@@ -212,7 +222,7 @@ class Floor:
             entry = self.items.get(record.id)
             if entry is None:
                 gone = self._gone.get(record.id, (0, 0))[0]
-                return gone < record.rev and routing.waiting_of(record) is not None
+                return gone < record.rev and self._waiting_of(record) is not None
             return entry.waiting.rev < record.rev
         if isinstance(record, WorkSession):
             standing = self.agents.get(record.id)

@@ -9,24 +9,30 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
 from interlock import __version__
 from interlock.bus.embedded import Announcing, EmbeddedBus
 from interlock.domain.errors import Unavailable
+from interlock.domain.share import share_named
 from interlock.investigation.finding import Finding
 from interlock.ports import World
 from interlock.runtime import health
 from interlock.runtime.clock import RandomIds, SystemClock
 from interlock.runtime.detecting import Detecting
+from interlock.runtime.divided import Divided
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
-from interlock.service.reactions import REACTIONS, Reaction
+from interlock.service.divisions import divide
+from interlock.service.reactions import REACTIONS, ROLES, Reaction
 from interlock.store.opening import open_store
+
+if TYPE_CHECKING:
+    from interlock.bus.nats_link import NatsLink
 
 LOG_BATCH_MAX = 256
 LOG_CONSUMER = "event-log"
@@ -53,6 +59,8 @@ class House:
         """Every open stream ends at once: a stop does not wait for readers that would read for ever."""
         self.found: dict[str, int] = {}
         """What the cadences found to repair, by their name: in a healthy system nothing."""
+        self.divided: Divided | None = None
+        """The shares of this process, where it is one of several."""
         self.detecting: Detecting | None = None
         """The detectors over the own log, if the settings ask for them."""
 
@@ -77,7 +85,14 @@ class House:
         """What must hold before this process is sent requests."""
         from interlock.api.host import Check
 
-        return [Check(c.name, c.ok, c.value, c.limit) for c in await health.behind(self.world, self.settings.role)]
+        return [Check(c.name, c.ok, c.value, c.limit) for c in await health.behind(self.world, self.consumers())]
+
+    def consumers(self) -> list[str]:
+        """What this process consumes just now: its roles, or the shares of them that it holds."""
+        if self.divided is None:
+            return [role for role in ROLES if role in self.settings.role]
+        held = self.divided.holdings.held if self.divided.holdings is not None else []
+        return [name for name in held if share_named(name).role in ROLES]
 
 
 @contextlib.asynccontextmanager
@@ -95,21 +110,57 @@ async def assemble(
     try:
         world = around(World(store, bus, clock, RandomIds(clock), together, {}))
         house = House(settings, world, store, await found_first(world, settings))
-        workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
         async with contextlib.AsyncExitStack() as stack:
             if settings.event_log:
                 await stack.enter_async_context(EventLog(world, settings.event_log))
-            if settings.detect:
-                house.detecting = await stack.enter_async_context(Detecting(world))
-            workers.start()
-            try:
-                yield house
-            finally:
-                await workers.stop()
+            if settings.shares or settings.nats:
+                link = await stack.enter_async_context(_linked(settings, world)) if settings.nats else None
+                on_found = _counting(house.found)
+                divided = Divided(settings, world, store, link, around=around, reactions=reactions, on_found=on_found)
+                await stack.enter_async_context(divided.running(world.ids.fresh()))
+                house.divided = divided
+            else:
+                await stack.enter_async_context(_alone(house, reactions))
+            yield house
     finally:
         with contextlib.suppress(Unavailable):
             await bus.close()
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def _alone(house: House, reactions: Sequence[Reaction]) -> AsyncIterator[None]:
+    """Every role of this process as a whole: nobody else runs it, so there is nothing to lease."""
+    world, settings = house.world, house.settings
+    for role in ROLES:
+        if role in settings.role:
+            await divide(world.store, role)
+    workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.detect:
+            house.detecting = await stack.enter_async_context(Detecting(world))
+        workers.start()
+        try:
+            yield
+        finally:
+            await workers.stop()
+
+
+@contextlib.asynccontextmanager
+async def _linked(settings: Settings, world: World) -> AsyncIterator[NatsLink]:
+    """The connection to NATS; it is made at the first use."""
+    try:
+        from interlock.bus.nats_link import NatsLink
+    except ModuleNotFoundError as missing:
+        if missing.name != "nats":
+            raise
+        raise Unavailable("NATS needs its driver: install interlock[nats].") from missing
+    name = world.ids.fresh()
+    link = NatsLink(settings.nats, name=name, prefix=settings.nats_prefix, replicas=settings.nats_replicas)
+    try:
+        yield link
+    finally:
+        await link.close()
 
 
 def _counted(registry: Any) -> Callable[[Finding], None]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from interlock.domain.share import BUCKETS, QUEUE_BUCKETS
 from interlock.service.reactions import ROLES, Role
 from interlock.store.urls import shown
 
@@ -26,6 +27,10 @@ SECRETS = frozenset({"bootstrap_key"})
 
 ADDRESSES = frozenset({"db"})
 """Settings that are URLs: shown without the password in them."""
+
+
+ProcessRole = Role | Literal["api", "records", "relay", "webhooks", "console"]
+"""What a process may be asked to run. `api` answers HTTP, `records` wakes snoozed conversations, `relay` feeds NATS."""
 
 
 class WrongSetting(Exception):
@@ -49,8 +54,35 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8080, ge=0, le=65535, description="The port to listen on; 0 asks the system for a free one."
     )
-    role: Annotated[tuple[Role, ...], BeforeValidator(_split)] = Field(
-        default=ROLES, description="The roles that this process runs, separated by commas; `none` serves HTTP only."
+    role: Annotated[tuple[ProcessRole, ...], BeforeValidator(_split)] = Field(
+        default=("api", "records", *ROLES),
+        description="The roles that this process runs, separated by commas; `none` serves HTTP only.",
+    )
+    shares: int = Field(
+        default=0,
+        ge=0,
+        le=BUCKETS,
+        description="Into how many shares each role is divided among processes; 0: nobody else runs these roles.",
+    )
+    lanes: int = Field(
+        default=1,
+        ge=1,
+        le=QUEUE_BUCKETS,
+        description="Into how many lanes, by queue, the routing of each share is divided: for orgs too large for one.",
+    )
+    lease_seconds: float = Field(
+        default=10.0, ge=0.5, le=300, description="How long the share of a process that died stands still."
+    )
+    nats: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        default=(), description="The NATS servers that carry the log to other processes, separated by commas."
+    )
+    nats_prefix: str = Field(
+        default="interlock",
+        pattern="^[A-Za-z0-9_-]{1,40}$",
+        description="How the names of streams and subjects in NATS begin.",
+    )
+    nats_replicas: int = Field(
+        default=0, ge=0, le=5, description="Replicas of each stream; 0: three on a cluster, one on a single server."
     )
     org: str = Field(
         default="Interlock", min_length=1, max_length=200, description="The name of the first organisation."
@@ -128,11 +160,25 @@ def gather(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
         for name, value in found.items():
             values[name], origin[name] = value, where
     if values.get("role") in ("none", ("none",)):
-        values["role"] = ()
+        values["role"] = ("api",)
     try:
-        return Gathered(Settings(**values), origin)
+        settings = Settings(**values)
     except ValidationError as wrong:
         raise WrongSetting(_sentence(wrong, origin)) from None
+    _refuse_what_cannot_be(settings)
+    return Gathered(settings, origin)
+
+
+def _refuse_what_cannot_be(settings: Settings) -> None:
+    """Roles that need something else."""
+    if "webhooks" in settings.role:
+        raise WrongSetting("The role webhooks is not there yet: leave it out.")
+    if "console" in settings.role and ("api" not in settings.role or not settings.console):
+        raise WrongSetting("The role console is part of the address that api answers on: --role api,console.")
+    if "relay" in settings.role and not settings.nats:
+        raise WrongSetting("The role relay feeds NATS: name its servers with --nats, or leave the role out.")
+    if settings.nats and settings.db == "memory:":
+        raise WrongSetting("NATS carries the log of a store that several processes share; memory: is one process's.")
 
 
 def _of_environment(environ: Mapping[str, str]) -> dict[str, str]:

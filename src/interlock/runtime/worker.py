@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, cast
 
 import structlog
 
-from interlock.domain.errors import Unavailable
-from interlock.ports import World
+from interlock.domain.decision import Why
+from interlock.domain.errors import Fenced, Unavailable
+from interlock.ports import Batch, Bus, World
 from interlock.service.reactions import CADENCES, REACTIONS, ROLES, Cadence, Reaction, Role
-from interlock.service.relay import run_once
+from interlock.service.relay import BATCH_MAX, run_once
+from interlock.service.transact import note, provenance
 
 _log = structlog.get_logger("interlock")
 OUTAGE_PAUSE_S = 0.5
+FAULT_PAUSE_S = 0.1
+ATTEMPTS = 5
+"""How often a row that fails by a fault of ours is tried before it is set aside."""
+
+
+class Fault(Exception):
+    """A step failed by a fault of ours; its cause says which."""
 
 
 async def together(work: Sequence[Awaitable[object]]) -> None:
@@ -30,13 +40,21 @@ async def together(work: Sequence[Awaitable[object]]) -> None:
             raise result
 
 
+class Careful(Bus, Protocol):
+    """A bus that keeps what a consumer gave up."""
+
+    async def set_aside(self, batch: Batch, why: str) -> None:
+        """These rows are dead letters from now on, and done with."""
+        ...
+
+
 class Workers:
-    """The tasks of the roles that run in this process."""
+    """The tasks of the roles that run in this process, or of one share of one role (`world.share`)."""
 
     def __init__(
         self,
         world: World,
-        roles: Sequence[Role] = ROLES,
+        roles: Sequence[str] = ROLES,
         *,
         reactions: Sequence[Reaction] = REACTIONS,
         cadences: Sequence[Cadence] = CADENCES,
@@ -51,8 +69,9 @@ class Workers:
 
     def start(self) -> None:
         """Begin. Must be called in a running event loop."""
-        for role in self._roles:
-            self._tasks.append(asyncio.create_task(self._consume(role), name=f"role:{role}"))
+        for role in ROLES:
+            if role in self._roles:
+                self._tasks.append(asyncio.create_task(self._consume(role), name=f"role:{role}"))
         for cadence in self._cadences:
             if cadence.role in self._roles:
                 self._tasks.append(asyncio.create_task(self._beat(cadence), name=f"cadence:{cadence.name}"))
@@ -62,18 +81,57 @@ class Workers:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, Fenced):
                 await task
         self._tasks.clear()
 
+    async def run(self) -> None:
+        """Work until cancelled. Raises `Fenced` once another process has taken over."""
+        self.start()
+        try:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            await self.stop()
+
     async def _consume(self, role: Role) -> None:
+        """Batches, one after the other. One that fails by a fault of ours comes again a row at a time; a row that goes
+        on failing is set aside, with a row in the log, so that the rest flows on.
+        """
+        limit, failures = BATCH_MAX, 0
         while True:
-            await self._survive(role, lambda: run_once(self.world, role, self._reactions))
+            try:
+                await self._survive(role, lambda n=limit: run_once(self.world, role, self._reactions, limit=n))
+                limit, failures = min(BATCH_MAX, limit * 2), 0
+            except Fault as fault:
+                failures = failures + 1 if limit == 1 else 0
+                limit = 1
+                if failures >= ATTEMPTS:
+                    why = f"{type(fault.__cause__).__name__}: {fault.__cause__}"
+                    await self._survive(role, lambda why=why: self._give_up(role, why))
+                    failures = 0
+                await asyncio.sleep(FAULT_PAUSE_S)
+
+    async def _give_up(self, role: Role, why: str) -> int:
+        """The row that fails: noted in the log, and a dead letter of the bus."""
+        bus, share = self.world.bus, self.world.share
+        batch = await bus.receive(share.name if share is not None else role, 1)
+        row = batch.rows[0]
+        by = provenance(row.org, role, trace=row.by.trace, cause=row.id)
+        await note(self.world, by, row.partition, Why(direction="system", kind="parked", reason=why[:500]))
+        if hasattr(bus, "set_aside"):
+            await cast("Careful", bus).set_aside(batch, why)
+        else:
+            await bus.acknowledge(batch)
+        _log.error("row_set_aside", role=role, position=row.position, org=row.org, why=why)
+        return 1
 
     async def _beat(self, cadence: Cadence) -> None:
         while True:
             await asyncio.sleep(cadence.seconds)
-            await self._survive(cadence.name, lambda: self._look(cadence))
+            with contextlib.suppress(Fault):
+                await self._survive(cadence.name, lambda: self._look(cadence))
 
     async def _look(self, cadence: Cadence) -> int:
         found = await cadence.do(self.world)
@@ -82,16 +140,14 @@ class Workers:
         return found
 
     async def _survive(self, name: str, step: Callable[[], Awaitable[int]]) -> None:
-        """One step; an outage is waited out, and a fault of ours is logged and tried again rather than ending the
-        role.
-        """
+        """One step; an outage is waited out, and a fault of ours is logged and raised as such."""
         try:
             await step()
         except Unavailable as away:
             _log.warning("role_waits", role=name, why=str(away))
             await asyncio.sleep(OUTAGE_PAUSE_S)
-        except asyncio.CancelledError:
+        except Fenced:
             raise
-        except Exception:  # noqa: BLE001  a fault of ours must not end the role: it is logged, and the cue comes again
+        except Exception as fault:  # a fault of ours must not end the role: the cue comes again
             _log.exception("role_failed", role=name)
-            await asyncio.sleep(OUTAGE_PAUSE_S)
+            raise Fault from fault

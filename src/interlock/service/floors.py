@@ -105,7 +105,7 @@ async def read_whole(world: World, by: Provenance) -> Floor:
     """A floor from the store. What is committed meanwhile is in the log after the position where this began."""
     position = await world.store.last_position()
     reading = Reading(world, by)
-    floor = Floor(by.org, world.clock.now())
+    floor = Floor(by.org, world.clock.now(), world.share.serves) if world.share else Floor(by.org, world.clock.now())
     _put(floor, [await reading.maybe(OrgSettings, by.org)])
     for kind in (RoutingSettings, Queue):
         _put(floor, await world.store.find(Query(name="listing", org=by.org, type=kind.TYPE, limit=LISTED_MAX)))

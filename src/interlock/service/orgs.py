@@ -80,6 +80,15 @@ async def all_orgs(world: World) -> list[Org]:
     return [o for o in found if isinstance(o, Org)]
 
 
+async def orgs_here(world: World, *, once: bool = False) -> list[Org]:
+    """The orgs that this process's share looks after; `once`: each by one of the lanes that share it."""
+    share = world.share
+    found = await all_orgs(world)
+    if share is None or (once and share.lane):
+        return found if share is None else []
+    return [o for o in found if share.looks_after(o.id)]
+
+
 async def key_of(world: World, secret: str) -> ApiKey | None:
     """The live key that a secret opens; one whose time is over opens nothing."""
     found = await world.store.find(

@@ -43,6 +43,8 @@ from interlock.service.work_items import by_rules
 Role = Literal["sync", "rules", "routing", "workflow"]
 ROLES: tuple[Role, ...] = ("sync", "rules", "routing", "workflow")
 """Each runs as a task of its own with a durable position of its own; they meet only through the log."""
+Keeper = Role | Literal["records"]
+"""Who does something by the clock: the roles, and `records`, which looks after conversations and hears of no event."""
 
 
 class Cue(msgspec.Struct, frozen=True):
@@ -266,7 +268,7 @@ async def requeue_left(world: World) -> int:
 
 async def sweep_queues(world: World) -> int:
     """What waits beside an agent who could take it. In a healthy system: nothing."""
-    return sum([len(await routing.sweep(world, org.id)) for org in await orgs.all_orgs(world)])
+    return sum([len(await routing.sweep(world, org.id)) for org in await orgs.orgs_here(world)])
 
 
 async def route_due(world: World) -> int:
@@ -281,13 +283,13 @@ async def check_floors(world: World) -> int:
 
 async def reconcile_load(world: World) -> int:
     """Sessions that do not carry just what their users have. In a healthy system: nothing."""
-    return sum([len(await agents.reconcile_all(world, org.id)) for org in await orgs.all_orgs(world)])
+    return sum([len(await agents.reconcile_all(world, org.id)) for org in await orgs.orgs_here(world, once=True)])
 
 
 async def heal_pairs(world: World) -> int:
     """Pairs that have been out of step for longer than the lag objective. In a healthy system: nothing."""
     now = world.clock.now()
-    done = [await sync.heal(world, org.id, older_than=now - HEAL_AFTER_MS) for org in await orgs.all_orgs(world)]
+    done = [await sync.heal(world, org.id, older_than=now - HEAL_AFTER_MS) for org in await orgs.orgs_here(world)]
     return sum(len(d) for d in done)
 
 
@@ -297,7 +299,7 @@ HEAL_AFTER_MS = 2_000
 class Cadence(msgspec.Struct, frozen=True):
     """`do` runs every `seconds`, in `role`; it answers how much it found to do."""
 
-    role: Role
+    role: Keeper
     name: str
     seconds: float
     do: Callable[[World], Awaitable[int]]
@@ -306,7 +308,7 @@ class Cadence(msgspec.Struct, frozen=True):
 CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "expire_offers", 0.5, expire_offers),
     Cadence("routing", "route_due", 0.5, route_due),
-    Cadence("routing", "wake_snoozed", 1.0, wake_snoozed),
+    Cadence("records", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "requeue_left", 1.0, requeue_left),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
     Cadence("routing", "check_floors", 5.0, check_floors),

@@ -30,18 +30,19 @@ ATTEMPTS = 3
 BATCH_MAX = 256
 
 
-async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIONS) -> int:
+async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIONS, *, limit: int = BATCH_MAX) -> int:
     """One batch of a role, from receiving to acknowledging. Answers how many cues there were.
 
     What one partition has to do is done in order, partitions side by side; then the reactions that look at all news at
     once, org by org.
     """
-    batch = await world.bus.receive(role, BATCH_MAX)
+    share = world.share
+    batch = await world.bus.receive(share.name if share is not None else role, limit)
     partitions: dict[str, list[tuple[Reaction, Cue]]] = {}
     news: dict[tuple[int, str], tuple[Round, list[Cue]]] = {}
     mine, together = by_type(role, table), rounds_of(role)
     for row in batch.rows:
-        for reaction, cue in cues(row, mine):
+        for reaction, cue in cues(row, mine) if share is None or share.answers(row) else ():
             partitions.setdefault(row.partition, []).append((reaction, cue))
         for each, cue in rounds(row, together):
             news.setdefault((id(each), row.org), (each, []))[1].append(cue)

@@ -183,7 +183,8 @@ async def expire_overdue(world: World) -> list[Done]:
     due = await world.store.find(
         Query(name="overdue", org="", type=Reservation.TYPE, before=world.clock.now(), limit=200)
     )
-    ended = [await expire(world, r) for r in due if isinstance(r, Reservation)]
+    mine = [r for r in due if isinstance(r, Reservation) and (world.share is None or world.share.looks_after(r.org))]
+    ended = [await expire(world, r) for r in mine]
     return [d for d in ended if d is not None]
 
 

@@ -1,0 +1,177 @@
+"""Which shares of its roles a process holds: a lease for each, kept by renewing, divided evenly among the processes.
+
+A lease that ran out may be taken by another process, with a higher epoch. From then on the store refuses whatever is
+committed under the earlier one, so a process that was paused and comes back changes nothing, however late it notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+import structlog
+
+from interlock.domain.errors import Fenced, KeyTaken, Unavailable
+from interlock.domain.share import Share
+from interlock.ports import Commit, Fence, Mark, Store
+
+MEMBERS_MAX = 32
+"""Processes that can take part, each in a numbered seat."""
+SEATS = "seat"
+_log = structlog.get_logger("interlock")
+
+Work = Callable[[Share, Fence], Awaitable[None]]
+"""What is done while a share is held: goes on until it is cancelled, or raises `Fenced`."""
+
+
+class Holdings:
+    """The shares that this process holds, and the work that goes on because of it.
+
+    holder   of the leases: this process, unlike any other
+    wanted   role → its shares, for the roles of this process
+    lease_s  how long a lease lasts without being renewed: what a killed process held stands still for so long
+    """
+
+    def __init__(
+        self, store: Store, holder: str, wanted: Mapping[str, Sequence[Share]], work: Work, *, lease_s: float,
+        now: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._holder = holder
+        self._wanted = wanted
+        self._work = work
+        self._lease_ms = round(lease_s * 1000)
+        self._now = now
+        self._seat = -1
+        self._held: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._fenced: set[str] = set()
+
+    @property
+    def held(self) -> list[str]:
+        """The names of the shares that are held now."""
+        return sorted(self._held)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take part while the context is open; at its end everything is given back."""
+        task = asyncio.create_task(self._run(), name="holdings")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await self._leave()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                settled = await self.run_once()
+            except Unavailable as away:
+                _log.warning("leases_wait", why=str(away))
+                settled = True
+            await asyncio.sleep(self._lease_ms / (4_000 if settled else 20_000))
+
+    async def run_once(self) -> bool:
+        """Renew what is held, give back what is too much, take what is missing. Whether nothing is left to take."""
+        for name in [n for n, (_, task) in self._held.items() if task.done()]:
+            await self._let_go(name, give_back=name not in self._fenced)
+        for name, (epoch, _) in list(self._held.items()):
+            if await self._store.lease(_lease(name), self._holder, self._lease_ms) != epoch:
+                await self._let_go(name, give_back=False)
+        members = await self._members()
+        settled = True
+        for role, shares in self._wanted.items():
+            settled &= await self._balance(role, shares, max(1, members.get(role, 1)))
+        return settled
+
+    async def _balance(self, role: str, shares: Sequence[Share], members: int) -> bool:
+        most = -(-len(shares) // members)
+        mine = [s.name for s in shares if s.name in self._held]
+        for name in mine[most:]:
+            await self._let_go(name, give_back=True)
+        for share in _from(shares, self._seat):
+            if len(mine) >= most:
+                break
+            if share.name not in self._held and await self._take(share):
+                mine.append(share.name)
+        return len(mine) >= most
+
+    async def _take(self, share: Share) -> bool:
+        epoch = await self._store.lease(_lease(share.name), self._holder, self._lease_ms)
+        if epoch is None:
+            return False
+        fence = Fence(_lease(share.name), epoch)
+        self._fenced.discard(share.name)
+        task = asyncio.create_task(self._hold(share, fence), name=f"share:{share.name}")
+        self._held[share.name] = epoch, task
+        _log.info("share_taken", share=share.name, epoch=epoch)
+        return True
+
+    async def _hold(self, share: Share, fence: Fence) -> None:
+        try:
+            await self._work(share, fence)
+        except Fenced:
+            self._fenced.add(share.name)
+
+    async def _let_go(self, name: str, *, give_back: bool) -> None:
+        """Stop the work of a share; what it was at is refused from then on, or done by then."""
+        epoch, task = self._held.pop(name)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Fenced, Unavailable):
+            await task
+        if give_back:
+            await self._store.lease(_lease(name), self._holder, 0)
+        _log.info("share_given_back" if give_back else "share_lost", share=name, epoch=epoch)
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(Unavailable, Fenced):
+            for name in list(self._held):
+                await self._let_go(name, give_back=True)
+            if self._seat >= 0:
+                await self._store.commit(Commit(marks=(self._mark(self._seat, None),)))
+        for _, task in self._held.values():
+            task.cancel()
+
+    async def _members(self) -> dict[str, int]:
+        """How many processes take part in each role, this one among them; it takes a seat if it has none."""
+        members = dict.fromkeys(self._wanted, 1)
+        free: list[int] = []
+        kept = False
+        for seat in range(MEMBERS_MAX):
+            mark = await self._store.mark(SEATS, "", str(seat))
+            holder, _, roles = (mark.value or b"").decode().partition(" ") if mark is not None else ("", "", "")
+            if holder == self._holder:
+                kept = True
+            elif holder:
+                for role in roles.split(","):
+                    members[role] = members.get(role, 0) + 1
+            else:
+                free.append(seat)
+        if kept:
+            await self._store.commit(Commit(marks=(self._mark(self._seat, self._said()),)))
+            return members
+        for seat in free:
+            with contextlib.suppress(KeyTaken):
+                await self._store.commit(Commit(marks=(self._mark(seat, self._said(), once=True),)))
+                self._seat = seat
+                return members
+        raise Unavailable(f"More than {MEMBERS_MAX} processes take part.")
+
+    def _said(self) -> bytes:
+        return f"{self._holder} {','.join(self._wanted)}".encode()
+
+    def _mark(self, seat: int, value: bytes | None, *, once: bool = False) -> Mark:
+        until = self._now() + self._lease_ms
+        return Mark(space=SEATS, org="", key=str(seat), value=value, until=until, once=once)
+
+
+def _lease(name: str) -> str:
+    return f"share/{name}"
+
+
+def _from(shares: Sequence[Share], seat: int) -> list[Share]:
+    """Each process begins elsewhere, so that they do not all ask for the same ones first."""
+    start = max(seat, 0) % len(shares) if shares else 0
+    return [*shares[start:], *shares[:start]]
