@@ -12,13 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import structlog
 
-from interlock.domain.errors import Fenced, KeyTaken, Unavailable
+from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.share import Share
-from interlock.ports import Commit, Fence, Mark, Store
+from interlock.ports import Fence, Store
+from interlock.service.seats import leave, sit
 
-MEMBERS_MAX = 32
-"""Processes that can take part, each in a numbered seat."""
-SEATS = "seat"
 _log = structlog.get_logger("interlock")
 
 Work = Callable[[Share, Fence], Awaitable[None]]
@@ -80,7 +78,8 @@ class Holdings:
         for name, (epoch, _) in list(self._held.items()):
             if await self._store.lease(_lease(name), self._holder, self._lease_ms) != epoch:
                 await self._let_go(name, give_back=False)
-        members = await self._members()
+        until = self._now() + self._lease_ms
+        self._seat, members = await sit(self._store, self._holder, self._wanted, until)
         settled = True
         for role, shares in self._wanted.items():
             settled &= await self._balance(role, shares, max(1, members.get(role, 1)))
@@ -130,41 +129,9 @@ class Holdings:
             for name in list(self._held):
                 await self._let_go(name, give_back=True)
             if self._seat >= 0:
-                await self._store.commit(Commit(marks=(self._mark(self._seat, None),)))
+                await leave(self._store, self._seat)
         for _, task in self._held.values():
             task.cancel()
-
-    async def _members(self) -> dict[str, int]:
-        """How many processes take part in each role, this one among them; it takes a seat if it has none."""
-        members = dict.fromkeys(self._wanted, 1)
-        free: list[int] = []
-        kept = False
-        for seat in range(MEMBERS_MAX):
-            mark = await self._store.mark(SEATS, "", str(seat))
-            holder, _, roles = (mark.value or b"").decode().partition(" ") if mark is not None else ("", "", "")
-            if holder == self._holder:
-                kept = True
-            elif holder:
-                for role in roles.split(","):
-                    members[role] = members.get(role, 0) + 1
-            else:
-                free.append(seat)
-        if kept:
-            await self._store.commit(Commit(marks=(self._mark(self._seat, self._said()),)))
-            return members
-        for seat in free:
-            with contextlib.suppress(KeyTaken):
-                await self._store.commit(Commit(marks=(self._mark(seat, self._said(), once=True),)))
-                self._seat = seat
-                return members
-        raise Unavailable(f"More than {MEMBERS_MAX} processes take part.")
-
-    def _said(self) -> bytes:
-        return f"{self._holder} {','.join(self._wanted)}".encode()
-
-    def _mark(self, seat: int, value: bytes | None, *, once: bool = False) -> Mark:
-        until = self._now() + self._lease_ms
-        return Mark(space=SEATS, org="", key=str(seat), value=value, until=until, once=once)
 
 
 def _lease(name: str) -> str:
