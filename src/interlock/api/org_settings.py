@@ -12,8 +12,9 @@ from interlock.api.call import Call
 from interlock.api.operation import get, put
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, CapacityIn, Channel, Guarded, Id, Small, fields_of
-from interlock.domain.agent import RATE_COUNT_MAX, OrgSettings, RoutingSettings, Team
+from interlock.domain.agent import OrgSettings, RoutingSettings, Team
 from interlock.domain.errors import NotFound
+from interlock.domain.routing_settings import RATE_COUNT_MAX
 from interlock.service import agents as service
 from interlock.service import views
 
