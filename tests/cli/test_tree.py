@@ -23,7 +23,11 @@ from interlock.runtime.server import bind, listening
 from interlock.runtime.settings import Settings
 
 KEY = "ilk_test"
-PATHS = [[name] for name, _, _ in COMMANDS] + [["config", "show"], ["rule", "dry-run"], ["rule", "evaluate"]]
+PATHS = (
+    [[name] for name, _, _ in COMMANDS]
+    + [["config", "show"], ["rule", "dry-run"], ["rule", "evaluate"]]
+    + [["db", name] for name in ("copy", "compare", "backup", "restored")]
+)
 HEAVY = ("litestar", "uvicorn", "apsw", "aiohttp", "httpx", "pydantic", "structlog", "cyclopts", "rich", "msgspec")
 
 

@@ -66,6 +66,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 
 GROUPS: tuple[tuple[str, str], ...] = (
     ("config", "The settings in force: `interlock config show`."),
+    ("db", "Copy a store to another engine, compare, back up, and after a restore: `interlock db copy`."),
     ("console", "The web console: `interlock console link` signs somebody in."),
     ("rule", "Queue rules tried out before they are saved: `interlock rule dry-run`, `interlock rule evaluate`."),
 )

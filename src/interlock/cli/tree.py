@@ -26,4 +26,8 @@ def build() -> App:
     rule.command("interlock.cli.rule:dry_run", name="dry-run")
     rule.command("interlock.cli.rule:evaluate", name="evaluate")
     app.command(rule)
+    db = App(name="db", help=dict(GROUPS)["db"], help_format="plaintext")
+    for name in ("copy", "compare", "backup", "restored"):
+        db.command(f"interlock.cli.db:{name}", name=name)
+    app.command(db)
     return app

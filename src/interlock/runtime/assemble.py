@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import structlog
 
 from interlock import __version__
-from interlock.bus.embedded import Announcing, EmbeddedBus
+from interlock.bus.embedded import EmbeddedBus
 from interlock.domain.errors import Unavailable
 from interlock.domain.share import share_named
 from interlock.investigation.finding import Finding
@@ -29,7 +29,8 @@ from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.divisions import divide
 from interlock.service.reactions import REACTIONS, ROLES, Reaction
-from interlock.store.opening import open_store
+from interlock.store.copying import refuse_unfinished
+from interlock.store.opening import OpenStore, open_store
 
 if TYPE_CHECKING:
     from interlock.bus.nats_link import NatsLink
@@ -50,7 +51,7 @@ def _no_streams() -> None:
 class House:
     """Everything that one process runs. `first_key`: the admin key that was made up for an empty store, shown once."""
 
-    def __init__(self, settings: Settings, world: World, store: Announcing, first_key: str | None) -> None:
+    def __init__(self, settings: Settings, world: World, store: OpenStore, first_key: str | None) -> None:
         self.settings = settings
         self.world = world
         self.store = store
@@ -72,6 +73,7 @@ class House:
         api = host.Settings(requests_per_minute=self.settings.rate_limit, version=__version__, timer=time.perf_counter)
         app = build(self.world, settings=api, ready=self.ready)
         self.store.listen(app.state.heard)
+        self.store.on_news(lambda _: app.state.host.news.tell())
         self.end_streams = app.state.end_streams
         if self.detecting is not None:
             self.detecting.listeners.append(_counted(app.state.host.metrics.registry))
@@ -108,6 +110,7 @@ async def assemble(
     store = open_store(settings.db, clock)
     bus = EmbeddedBus.over(store)
     try:
+        await refuse_unfinished(store)
         world = around(World(store, bus, clock, RandomIds(clock), together, {}))
         house = House(settings, world, store, await found_first(world, settings))
         async with contextlib.AsyncExitStack() as stack:

@@ -140,6 +140,10 @@ class MemoryStore:
         mark = self._marks.get((space, org, key))
         return mark if mark is not None and self._lives(mark) else None
 
+    async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
+        """Marks behind `after`, in the order of (space, org, key), for `db copy`."""
+        return [m for key, m in sorted(self._marks.items()) if key > after and self._lives(m)][:limit]
+
     async def last_position(self) -> int:
         """The position of the newest row, 0 in an empty store."""
         return len(self._log)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from interlock.domain.errors import Unavailable
 from interlock.domain.log import Row
-from interlock.ports import Clock, Store
+from interlock.ports import Clock, Mark, Store
 from interlock.store.memory import MemoryStore
 from interlock.store.sqlite import SqliteStore
 from interlock.store.urls import FORMS, POSTGRES
@@ -16,6 +16,10 @@ from interlock.store.urls import FORMS, POSTGRES
 
 class OpenStore(Store, Protocol):
     """A store that this process has opened: it says what it has made durable, and can be closed."""
+
+    async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
+        """Marks whose (space, org, key) is greater than `after`, in that order."""
+        ...
 
     async def ready(self) -> None:
         """Reach it. Raises `Unavailable` with what to do."""
@@ -34,10 +38,11 @@ class OpenStore(Store, Protocol):
         ...
 
 
-def open_store(url: str, clock: Clock, *, make: bool = True) -> OpenStore:
+def open_store(url: str, clock: Clock, *, make: bool = True, in_order: bool = False) -> OpenStore:
     """Open the store that `url` names: `sqlite:///path`, `sqlite:path`, `postgresql://…` or `memory:`.
 
-    `make`: bring a PostgreSQL database to this program's schema if it is not there yet. Raises `Unavailable`, saying
+    `make`: bring a PostgreSQL database to this program's schema if it is not there yet. `in_order`: no row overtakes
+    another that was handed in before it, which a copy needs. Raises `Unavailable`, saying
     what to do, for another form and for a file that cannot be used; a server is reached at the first use.
     """
     scheme, colon, rest = url.partition(":")
@@ -46,7 +51,7 @@ def open_store(url: str, clock: Clock, *, make: bool = True) -> OpenStore:
     if scheme == "memory" and rest.strip("/") == "":
         return MemoryStore(clock)
     if scheme in POSTGRES:
-        return _postgres(url, clock, make=make)
+        return _postgres(url, clock, make=make, in_order=in_order)
     if scheme != "sqlite":
         raise Unavailable(f"There is no store for {scheme}: here. Write {FORMS}.")
     if rest.startswith("//"):
@@ -59,7 +64,7 @@ def open_store(url: str, clock: Clock, *, make: bool = True) -> OpenStore:
     return SqliteStore.open(unquote(rest), clock)
 
 
-def _postgres(url: str, clock: Clock, *, make: bool) -> OpenStore:
+def _postgres(url: str, clock: Clock, *, make: bool, in_order: bool) -> OpenStore:
     """Imported here: whoever runs on SQLite needs no driver for PostgreSQL."""
     try:
         from interlock.store.postgres import Options, PostgresStore
@@ -67,4 +72,4 @@ def _postgres(url: str, clock: Clock, *, make: bool) -> OpenStore:
         if missing.name != "asyncpg":
             raise
         raise Unavailable("PostgreSQL needs its driver: install interlock[postgres].") from missing
-    return PostgresStore.open(url, clock, Options(make=make))
+    return PostgresStore.open(url, clock, Options(make=make, in_order=in_order))

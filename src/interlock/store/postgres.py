@@ -34,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     outage_s  how long a batch may wait for a server that is away
     post      apply migrations that older programs do not survive as well
+    in_order  rows get their positions in the order in which they were handed in, also where they could overtake
     make      bring the database to this program's schema; else one that is not there yet is `Unavailable`
     """
 
@@ -46,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     loads_at_once: int = 2
     post: bool = True
     make: bool = True
+    in_order: bool = False
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -85,6 +87,7 @@ class PostgresStore:
         self._group = GroupCommit(
             self.writer, self._writes, self._statements, clock, self._committed, batch_max=options.batch_max,
             intake_max=options.intake_max, waiting_max=options.waiting_max, outage_s=options.outage_s,
+            in_order=options.in_order,
         )  # fmt: skip
 
     @classmethod
@@ -175,6 +178,15 @@ class PostgresStore:
         values = {"space": plain(space), "org": plain(org), "key": short(key), "now": self._clock.now()}
         found = await self._ask("mark", values)
         return Mark(space=space, org=org, key=key, value=found[0][0], until=found[0][1]) if found else None
+
+    async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
+        """Marks behind `after`, in the order of (space, org, key), for `db copy`."""
+        space, org, key = after
+        values = {"space": plain(space), "org": plain(org), "key": short(key), "now": self._clock.now(), "limit": limit}
+        return [
+            Mark(space=natural(s), org=natural(o), key=natural(k), value=value, until=until)
+            for s, o, k, value, until in await self._ask("all_marks", values)
+        ]
 
     async def last_position(self) -> int:
         """The position of the newest row, 0 in an empty store."""

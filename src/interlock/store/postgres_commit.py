@@ -52,6 +52,7 @@ class GroupCommit:
         intake_max: int,
         waiting_max: int,
         outage_s: float,
+        in_order: bool = False,
     ) -> None:
         self._writer = writer
         self._lines = lines
@@ -61,6 +62,7 @@ class GroupCommit:
         self._committed = committed
         self._batch_max = batch_max
         self._outage_s = outage_s
+        self._in_order = in_order
         self._room: WaitingRoom[_Waiting] = WaitingRoom(intake_max, waiting_max)
         self._held: list[_Waiting] = []
         self._number = 0
@@ -121,7 +123,8 @@ class GroupCommit:
         for waiting in line:
             if waiting.answer.done():
                 continue
-            if touched.isdisjoint(waiting.prepared.touches):
+            held_up = self._in_order and self._held
+            if touched.isdisjoint(waiting.prepared.touches) and not held_up:
                 batch.append(waiting)
             else:
                 self._held.append(waiting)

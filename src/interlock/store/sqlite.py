@@ -219,6 +219,12 @@ class SqliteStore:
             found = self._read_execute(self._sql["mark"], (space, org, key, self._clock.now())).fetchall()
         return Mark(space=space, org=org, key=key, value=found[0][0], until=found[0][1]) if found else None
 
+    async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
+        """Marks behind `after`, in the order of (space, org, key), for `db copy`."""
+        with _READS:
+            found = self._read_execute(self._sql["all_marks"], (*after, self._clock.now(), limit)).fetchall()
+        return [Mark(space=s, org=o, key=k, value=value, until=until) for s, o, k, value, until in found]
+
     async def last_position(self) -> int:
         """The position of the newest row, 0 in an empty store."""
         with _READS:

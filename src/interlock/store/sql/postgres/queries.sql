@@ -46,6 +46,11 @@ SELECT coalesce(max(position), 0) FROM log
 -- name: mark
 SELECT value, until FROM mark WHERE space = :space AND org = :org AND key = :key AND (until IS NULL OR until > :now)
 
+-- name: all_marks
+SELECT space, org, key, value, until FROM mark
+WHERE (space, org, key) > (:space, :org, :key) AND (until IS NULL OR until > :now)
+ORDER BY space, org, key LIMIT :limit
+
 -- name: changes
 SELECT position, body FROM log WHERE position > :after ORDER BY position LIMIT :limit
 

@@ -60,6 +60,10 @@ SELECT coalesce(max(position), 0) FROM log
 -- name: mark
 SELECT value, until FROM mark WHERE space = ? AND org = ? AND key = ? AND (until IS NULL OR until > ?)
 
+-- name: all_marks
+SELECT space, org, key, value, until FROM mark
+WHERE (space, org, key) > (?, ?, ?) AND (until IS NULL OR until > ?) ORDER BY space, org, key LIMIT ?
+
 -- name: changes
 SELECT position, body FROM log WHERE position > :after ORDER BY position LIMIT :limit
 
