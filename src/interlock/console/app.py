@@ -49,7 +49,7 @@ class Console:
         self._routes = [(r, _pattern(r.path)) for r in pages.ROUTES]
         self._first = {r.path.split("/")[1].split("{")[0] for r in pages.ROUTES} | {"static", "live"}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One request. What is no page of the console's is the API's."""
         if scope["type"] != "http" or not self._is_ours(scope["path"]):
             await self._api(scope, receive, send)
