@@ -17,6 +17,7 @@ from interlock.api.operation import Operation
 REFUSED_ANYWAY = {
     "getUserWorkSession",
     "getNextWorkItem",
+    "moveQueue",
     "acceptReservation",
     "rejectReservation",
     "extendReservation",
@@ -26,6 +27,7 @@ ID = re.compile(r"\{ids?:str\}")
 PER_ID = [o for o in operations() if ID.search(o.path)]
 LISTS = [o for o in operations() if o.method == "GET" and o.path.startswith("/v1/") and "{" not in o.path]
 NAMED = {"conversation_name": {"operator": "equals", "value": "x"}}
+INVESTIGATED = next(o.example for o in operations() if o.path == "/v1/investigations" and o.body)
 DECISION = "/v1/routing/decisions/{id:str}"
 
 
@@ -70,6 +72,8 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/messages/": message["data"]["id"],
         "/v1/notes/": note["data"]["id"],
         "/v1/tags/": tag,
+        "/v1/investigations/": (await admin.post("/v1/investigations", INVESTIGATED))["data"]["id"],
+        "/v1/bulk/": (await admin.post("/v1/conversations/bulk", [{}]))["data"]["id"],
         "/v1/shortcuts/": shortcut,
         "/v1/customers/": customer,
         "/v1/users/": floor.agents[0],

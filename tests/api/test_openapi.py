@@ -92,6 +92,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
     for noun, made in (
         ("/v1/customers", {"name": "Ada"}),
         ("/v1/tags", {"name": "x"}),
+        ("/v1/investigations", next(e.example for e in EVERY if e.path == "/v1/investigations" and e.body)),
         ("/v1/shortcuts", {"name": "x"}),
         ("/v1/routing/queue-rules", {"name": "r", "criteria": criteria, "queue": floor.queue}),
         ("/v1/routing/skill-rules", {"name": "r", "criteria": criteria, "skills": [{"skill": skill}]}),
@@ -104,10 +105,12 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
         if o.path.startswith(f"{noun}/") and "{" in o.path:
             ids[noun] = (await admin.post(noun, made))["data"]["id"]
     text = json.dumps(o.example)
+    other = (await admin.post("/v1/routing/queues", {"name": "Other", "key": "other"}))["data"]["id"]
     for given, there in (
         ("68f0a0000000000000000501", floor.available),
         ("68f0a0000000000000000601", skill),
         ("68f0a0000000000000000401", floor.agents[0]),
+        ("68f0a0000000000000000202", other),
         ("69a551900000000000000c01", c),
     ):
         text = text.replace(given, there)

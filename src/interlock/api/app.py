@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 from interlock.api import (
     abilities,
     api_keys,
+    bulk,
     changes,
     conversations,
     customers,
@@ -41,6 +42,7 @@ from interlock.api import (
     skill_rules,
     skills,
     statuses,
+    supervision,
     teams,
     users,
     wording,
@@ -60,6 +62,7 @@ from interlock.ports import World
 
 NOUNS = (
     conversations,
+    bulk,
     messages,
     notes,
     search,
@@ -68,6 +71,7 @@ NOUNS = (
     teams,
     wording,
     queues,
+    supervision,
     queue_metrics,
     queue_rules,
     dry_runs,

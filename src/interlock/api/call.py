@@ -20,7 +20,7 @@ from interlock.domain.decision import Decision, Provenance
 from interlock.domain.errors import IdempotencyMismatch, Malformed, NotFound
 from interlock.domain.ids import is_id
 from interlock.domain.record import Address, Record
-from interlock.ports import Mark, World
+from interlock.ports import Commit, Mark, World
 from interlock.service import views
 from interlock.service.preconditions import Precondition
 from interlock.service.transact import Beside, Done
@@ -192,6 +192,14 @@ class Call:
             kept = KeptAnswer(self.fingerprint, answer.status, answer.body, answer.etag, location)
         until = self.world.clock.now() + KEPT_MS
         return Mark(space=SPACE, org=self.org, key=self.slot, value=_pack(kept), until=until, once=True)
+
+    async def keep(self, answer: Answer) -> Answer:
+        """Store the answer to several commands under the caller's Idempotency-Key; each of them was stored before."""
+        kept = KeptAnswer(self.fingerprint, answer.status, answer.body, answer.etag)
+        until = self.world.clock.now() + KEPT_MS
+        mark = Mark(space=SPACE, org=self.org, key=self.slot, value=_pack(kept), until=until, once=True)
+        await self.world.store.commit(Commit(marks=(mark,)))
+        return answer
 
     @property
     def fingerprint(self) -> bytes:

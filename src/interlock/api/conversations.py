@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -40,7 +41,7 @@ from interlock.service import conversations as service
 from interlock.service import views
 
 PATH = "/v1/conversations"
-_SPOKEN = frozenset({"status", "assigned_users", "queue", "snooze", "ended"})
+SPOKEN = frozenset({"status", "assigned_users", "queue", "snooze", "ended"})
 """Fields of a body that speak about the coupled unit or its registers."""
 
 
@@ -142,7 +143,7 @@ class Replace(msgspec.Struct, frozen=True, rename="camel"):
 
 def said_by(body: Any) -> Shared:
     """What a body says of status, queue, users, snooze and end."""
-    if all(getattr(body, f) is UNSET for f in _SPOKEN):
+    if all(getattr(body, f) is UNSET for f in SPOKEN):
         return Shared()
     queue, external = _queue(body.queue)
     snooze = body.snooze
@@ -168,15 +169,15 @@ def _queue(given: QueueRef | UnsetType | None) -> tuple[Any, bool]:
     return (given.id, False) if given.id is not UNSET else (given.external, True)
 
 
-def _fields(call: Call) -> dict[str, Any]:
-    body = call.body
+def fields_said(body: Any, *, but: Collection[str] = SPOKEN) -> dict[str, Any]:
+    """The domain fields that a body names, but for those that speak about the unit."""
     if body.custom is not UNSET:
         check_custom(body.custom)
     if body.snooze is None and body.status == "snoozed":
         raise InvalidCombination(
             "status snoozed and snooze null contradict each other.", pointer="/snooze", fields=["status", "snooze"]
         )
-    return fields_of(body, Conversation, but=_SPOKEN)
+    return fields_of(body, Conversation, but=but)
 
 
 @post(
@@ -190,7 +191,7 @@ def _fields(call: Call) -> dict[str, Any]:
 )
 async def create(call: Call) -> Answer:
     """Begin a conversation."""
-    fields, said = _fields(call), said_by(call.body)
+    fields, said = fields_said(call.body), said_by(call.body)
     return await call.act(lambda beside: service.create(call.world, call.by, fields, said, beside=beside), Conversation)
 
 
@@ -219,9 +220,9 @@ async def read(call: Call) -> Answer:
 
 async def _change(call: Call) -> Answer:
     id = call.id()
-    fields, said = _fields(call), said_by(call.body)
+    fields, said = fields_said(call.body), said_by(call.body)
     if getattr(call.query, "replace", False):
-        fields = {**defaults_of(ConversationChange, Conversation, but=_SPOKEN), **fields}
+        fields = {**defaults_of(ConversationChange, Conversation, but=SPOKEN), **fields}
         said = _whole(said)
     precondition = call.precondition(Conversation, id)
     return await call.act(

@@ -38,6 +38,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     idempotency  whether an Idempotency-Key is taken, or needed
     own          not in the reference API: unknown query parameters are refused
     patch        `application/json-patch+json` is a plain object here
+    wraps        a body that is a list alone is understood as an object with the list under this name
     """
 
     id: str
@@ -56,6 +57,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     idempotency: Idempotency = "no"
     own: bool = False
     patch: bool = False
+    wraps: str = ""
     media: str = ""
     errors: tuple[type[Problem], ...] = ()
     example: Any = None
@@ -72,7 +74,7 @@ class Door(msgspec.Struct, frozen=True):
 
 def door(operation: Operation) -> Door:
     """The readers of an operation."""
-    body = Body(operation.body, operation.kind) if operation.body else None
+    body = Body(operation.body, operation.kind, operation.wraps) if operation.body else None
     return Door(operation, body, QueryString(operation.query, strict=operation.own))
 
 

@@ -9,7 +9,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -54,13 +54,16 @@ def read_only_of(kind: type[Record] | None, accepted: type[msgspec.Struct]) -> f
 class Body:
     """How bodies of one operation are read."""
 
-    def __init__(self, type: type[msgspec.Struct], kind: type[Record] | None = None) -> None:
+    def __init__(self, type: type[msgspec.Struct], kind: type[Record] | None = None, wraps: str = "") -> None:
         self.type = type
+        self._wraps = wraps.encode()
         self._read_only = read_only_of(kind, type)
         self._decode = msgspec.json.Decoder(type).decode
 
     def read(self, raw: bytes) -> Any:
         """The body. Raises `Malformed`, `ReadOnlyField` or `Several` of them."""
+        if self._wraps and raw.lstrip()[:1] == b"[":
+            raw = b'{"%s":%s}' % (self._wraps, raw)
         try:
             return self._decode(raw)
         except msgspec.ValidationError:
@@ -127,6 +130,8 @@ def unknown(name: str, known: Iterable[str], pointer: str) -> Malformed:
 
 def _members(annotation: Any) -> tuple[Any, ...]:
     """The alternatives of a union, without what wraps them."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         return tuple(m for a in get_args(annotation) for m in _members(a))
     return (annotation,)
@@ -144,9 +149,10 @@ def _of_value(annotation: Any, value: Any, pointer: str) -> Iterable[Problem]:
         return
     listed = next((m for m in members if get_origin(m) in (tuple, list)), None)
     if listed is not None and isinstance(value, list) and _is_struct(get_args(listed)[0]):
-        for place, entry in enumerate(value):
-            yield from _of_value(get_args(listed)[0], entry, f"{pointer}/{place}")
-        return
+        inside = [p for n, entry in enumerate(value) for p in _of_value(get_args(listed)[0], entry, f"{pointer}/{n}")]
+        if inside:
+            yield from inside
+            return
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError as wrong:

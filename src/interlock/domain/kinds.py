@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.domain.access import ApiKey, Org
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
+from interlock.domain.bulk import Bulk
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
 from interlock.domain.message import Message
@@ -27,6 +28,7 @@ KINDS: dict[str, type[Record]] = {
     kind.TYPE: kind
     for kind in (
         ApiKey,
+        Bulk,
         Conversation,
         Customer,
         Message,

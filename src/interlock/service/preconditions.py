@@ -37,18 +37,20 @@ class Precondition(msgspec.Struct, frozen=True, kw_only=True):
     basis     what an automatic writer's decision had seen: compared with the unit's context, so that an unrelated
               touch does no harm
     required  without any of them the write is refused
+    machine   without any of them the writer is one that decides on what it loads, and is taken to have seen just that
     """
 
     if_match: int | None = None
     rev: int | None = None
     basis: int | None = None
     required: bool = False
+    machine: bool = False
 
     def seen(self, record: Record) -> int | None:
         """The rev the author had seen of this record; `None` if they did not say (an unconditional write)."""
         given = [r for r in (self.basis, self.if_match, self.rev) if r is not None]
         if not given:
-            return None
+            return record.rev if self.machine else None
         return given[0] if self.basis is not None else record.rev
 
     async def check(self, reading: Reading, record: Record, names: set[str]) -> None:

@@ -26,6 +26,7 @@ from interlock.ports import World
 from interlock.service import (
     absence,
     agents,
+    bulk,
     calls,
     conversations,
     orgs,
@@ -38,6 +39,7 @@ from interlock.service import (
 )
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
+from interlock.service.transact import SYSTEM
 from interlock.service.work_items import by_rules
 
 Role = Literal["sync", "rules", "routing", "workflow"]
@@ -183,6 +185,12 @@ async def take_org_limits(world: World, cue: Cue) -> None:
     await agents.refresh_sessions(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause))
 
 
+async def carry_out_bulk(world: World, cue: Cue) -> None:
+    """A bulk job was taken in."""
+    by = Provenance(cue.org, SYSTEM, "system", cue.trace, cause=cue.cause)
+    await bulk.carry_out(world, by, cue.record.id)
+
+
 async def automate(world: World, cue: Cue) -> None:
     """A conversation changed: the workflows that listen, but for the one that changed it."""
     by = Provenance(
@@ -223,6 +231,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
+    Reaction("workflow", "bulk", carry_out_bulk, verbs=("create",)),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from interlock.domain import agent
 from interlock.domain.agent import OrgSettings, RoutingSettings, Team, User, WorkSession
 from interlock.domain.conversation import Conversation
+from interlock.domain.errors import NotFound
 from interlock.domain.log import Row
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
@@ -95,6 +96,14 @@ async def of_owner(
 async def present(world: World, org: str, kind: type[R], id: str) -> R | None:
     """One record, if it is there."""
     return cast("R | None", (await world.store.load([Address(kind.TYPE, org, id)]))[0])
+
+
+async def one(world: World, org: str, kind: type[R], id: str) -> R:
+    """One record; raises `NotFound`."""
+    found = await present(world, org, kind, id)
+    if found is None:
+        raise NotFound(f"There is no {kind.TYPE} {id}.")
+    return found
 
 
 async def holder(world: World, org: str, kind: type[R], claim: str) -> R | None:
