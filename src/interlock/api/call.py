@@ -20,8 +20,9 @@ from interlock.domain.decision import Decision, Provenance
 from interlock.domain.errors import IdempotencyMismatch, Malformed, NotFound
 from interlock.domain.ids import is_id
 from interlock.domain.record import Address, Record
-from interlock.ports import Commit, Mark, World
+from interlock.ports import Mark, World
 from interlock.service import views
+from interlock.service.once import keep_mark
 from interlock.service.preconditions import Precondition
 from interlock.service.transact import Beside, Done
 
@@ -198,7 +199,7 @@ class Call:
         kept = KeptAnswer(self.fingerprint, answer.status, answer.body, answer.etag)
         until = self.world.clock.now() + KEPT_MS
         mark = Mark(space=SPACE, org=self.org, key=self.slot, value=_pack(kept), until=until, once=True)
-        await self.world.store.commit(Commit(marks=(mark,)))
+        await keep_mark(self.world, mark)
         return answer
 
     @property

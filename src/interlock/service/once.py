@@ -5,6 +5,7 @@ between, or a caller who asks again, finds it and goes on with the next.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -46,7 +47,8 @@ async def once(
         kept = await outcome_of(world, org, key) if isinstance(refused, KeyTaken) else None
         outcome = kept or _refused(refused)
     if kept is None:
-        await _keep(world, mark(outcome))
+        with suppress(KeyTaken):
+            await keep_mark(world, mark(outcome))
     return outcome
 
 
@@ -56,11 +58,9 @@ async def outcome_of(world: World, org: str, key: str) -> Outcome | None:
     return _unpack(found.value) if found is not None and found.value else None
 
 
-async def _keep(world: World, mark: Mark) -> None:
-    try:
-        await world.store.commit(Commit(marks=(mark,)))
-    except KeyTaken:
-        return
+async def keep_mark(world: World, mark: Mark) -> None:
+    """Make a mark durable that no record goes with. Raises `KeyTaken` if it is there already."""
+    await world.store.commit(Commit(marks=(mark,)))
 
 
 def _done(decision: Decision, kind: type[Record], status: int) -> Outcome:
