@@ -46,7 +46,8 @@ def _ms_of_text(text: str) -> int | None:
     if not (text[0].isdigit() and text[4] == "-"):
         return epoch(int(text)) if text.isdecimal() and text.isascii() and len(text) <= 20 else None
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(_six_digits, text.strip(), count=1))
+        named = text.strip().removesuffix("UTC").rstrip() if text.endswith("UTC") else text.strip()
+        moment = datetime.fromisoformat(_FRACTION.sub(_six_digits, named, count=1))
     except ValueError:
         return None
     return ms_of_moment(moment)
