@@ -372,7 +372,7 @@ async def test_the_first_rule_that_matches_wins_and_without_one_the_default_queu
 
 
 async def test_in_turn_four_items_are_two_and_two(shop: Shop) -> None:
-    """D-13, decided (ADR 7): two agents, four items, in turn / two each, one after the other."""
+    """D-13, decided (ADR 8): two agents, four items, in turn / two each, one after the other."""
     await shop.org(strategy="round-robin")
     queue = await shop.floor("Ann", "Ben")
     for expected in ("Ann", "Ben", "Ann", "Ben"):
