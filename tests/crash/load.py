@@ -137,7 +137,7 @@ class Load:
             offers = await client.call("GET", "/v1/routing/reservations?state=pending")
             if offers is None:
                 return
-            for offer in offers[1]["data"]:
+            for offer in offers[1].get("data", ()):
                 answer = await client.call("POST", f"/v1/routing/reservations/{offer['id']}/accept", {})
                 if answer is None:
                     return

@@ -14,7 +14,7 @@ _READY = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 class Server:
-    """One life of the server on a database file."""
+    """One life of the server on a store."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, drain: asyncio.Task[None]) -> None:
         self._process = process
@@ -22,11 +22,11 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     @classmethod
-    async def start(cls, db: Path) -> Server:
+    async def start(cls, db: str) -> Server:
         """Start it and wait until it says where it listens. Raises `RuntimeError` with its output if it ends before."""
         env = {**os.environ, "INTERLOCK_BOOTSTRAP_KEY": KEY, "INTERLOCK_RATE_LIMIT": "0"}
         process = await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("interlock"), "serve", "--port", "0", "--db", f"sqlite:///{db}",
+            Path(sys.executable).with_name("interlock"), "serve", "--port", "0", "--db", db,
             env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None

@@ -15,7 +15,6 @@ from interlock.investigation.ledger import Ledger
 from interlock.runtime.clock import SystemClock
 from interlock.service.reactions import ROLES
 from interlock.store.opening import open_store
-from interlock.store.sqlite import SqliteStore
 
 LIFE_MS = (40, 500)
 """How long a server lives under load before it is killed: from before its first answer to some hundred commits."""
@@ -24,7 +23,7 @@ RESTART_MS = 120_000
 """A dead server syncs nothing: an intent may take as long as the restarts around it."""
 
 
-async def _lives(db: Path, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
+async def _lives(db: str, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
     """Start, load, kill, again and again on one database; every restart must serve."""
     told, rng = Acknowledged(), random.Random(seed)
     floor: Floor | None = None
@@ -42,7 +41,7 @@ async def _lives(db: Path, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
     return told, floor
 
 
-async def _settle(server: Server, admin: Client) -> None:
+async def settle(server: Server, admin: Client) -> None:
     """Wait until the server says that every role is at the end of the log, twice in a row."""
     calm = 0
     for _ in range(QUIET_ROUNDS):
@@ -55,10 +54,9 @@ async def _settle(server: Server, admin: Client) -> None:
     raise AssertionError(f"the roles never reached the end of the log: {text}")
 
 
-async def _check(db: Path, told: Acknowledged) -> None:
-    """Everything against the store's own file, opened once more without any server."""
-    store = open_store(f"sqlite:///{db}", SystemClock())
-    assert isinstance(store, SqliteStore)
+async def check(db: str, told: Acknowledged) -> None:
+    """Everything against the store itself, opened once more without any server."""
+    store = open_store(db, SystemClock())
     try:
         rows = await store.changes(0, 10_000_000)
         seen = {(c.type, c.id, c.rev): c for row in rows for c in row.changes}
@@ -82,7 +80,7 @@ async def _check(db: Path, told: Acknowledged) -> None:
         await store.close()
 
 
-async def _nothing_stuck(admin: Client, told: Acknowledged) -> None:
+async def nothing_stuck(admin: Client, told: Acknowledged) -> None:
     """Every open conversation is with somebody or waits in a queue for a reason that names the agents."""
     for id in told.revs:
         shown = (await admin.need("GET", f"/v1/conversations/{id}"))["data"]["attributes"]
@@ -99,30 +97,31 @@ async def _nothing_stuck(admin: Client, told: Acknowledged) -> None:
             assert newest["status"] in ("queued", "routed"), (id, newest)
 
 
-async def _run(db: Path, kills: int, seed: int) -> None:
+async def run(db: str, kills: int, seed: int) -> None:
+    """Kill it so often, then let it come to rest and look at everything."""
     told, _ = await _lives(db, kills, seed)
     assert told.revs, "nothing was ever acknowledged: the test would prove nothing"
     server = await Server.start(db)
     try:
         async with http() as session:
             admin = Client(session, server.url, KEY)
-            await _settle(server, admin)
-            await _nothing_stuck(admin, told)
+            await settle(server, admin)
+            await nothing_stuck(admin, told)
     finally:
         code = await server.stop()
     assert code == 0
-    await _check(db, told)
+    await check(db, told)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_25_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
     """Two databases, 25 kills each."""
-    await _run(tmp_path / "kill.db", 25, seed)
+    await run(f"sqlite:///{tmp_path}/kill.db", 25, seed)
 
 
 @pytest.mark.soak
 async def test_500_kills_lose_nothing(tmp_path: Path) -> None:
     """The long one."""
     for seed in range(10):
-        await _run(tmp_path / f"kill-{seed}.db", 50, 1000 + seed)
+        await run(f"sqlite:///{tmp_path}/kill-{seed}.db", 50, 1000 + seed)

@@ -2,7 +2,7 @@
 
 Decisions go there in batches (`postgres_commit`), and so do loads (`postgres_loads`). PostgreSQL orders the log: every
 batch takes one lock for as long as its own statement and commit take, so positions are those of commits, without gaps,
-whoever writes.
+whoever writes (docs/adr/0009).
 """
 
 from __future__ import annotations
