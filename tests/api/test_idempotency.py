@@ -102,6 +102,27 @@ async def test_own_actions_need_a_key_and_the_references_do_not(house: House, ad
     assert (first.status_code, again.content) == (200, first.content)
 
 
+async def test_patch_and_delete_take_a_key_too(house: House, admin: Client) -> None:
+    path = f"{PATH}/{(await admin.post(PATH, {}))['data']['id']}"
+    first = await admin.send("PATCH", path, json={"name": "x", "rev": 1}, idempotency_key="p")
+    again = await admin.send("PATCH", path, json={"name": "x", "rev": 1}, idempotency_key="p")
+    assert (first.status_code, again.content) == (200, first.content)
+    for replayed in (None, "true"):
+        gone = await admin.send("DELETE", path, if_match='"2"', idempotency_key="d")
+        assert (gone.status_code, gone.headers.get("idempotency-replayed")) == (204, replayed), gone.text
+
+
+async def test_an_order_of_the_rules_is_given_once(house: House, admin: Client, floor: Floor) -> None:
+    criteria = {"and": [{"conversation_channel": {"operator": "equals", "value": "chat"}}]}
+    path, rule = "/v1/routing/queue-rules", {"criteria": criteria, "queue": floor.queue}
+    one, two = [(await admin.post(path, {"name": n, **rule}))["data"]["id"] for n in "ab"]
+    await admin.put(f"{path}/order", {"rules": [two, one]}, idempotency_key="o")
+    await admin.put(f"{path}/order", {"rules": [one, two]})
+    again = await admin.send("PUT", f"{path}/order", json={"rules": [two, one]}, idempotency_key="o")
+    assert again.headers["idempotency-replayed"] == "true"
+    assert [r["id"] for r in (await admin.get(path))["data"]] == [one, two], "a repeat does nothing"
+
+
 async def test_a_put_that_changed_nothing_is_not_done_later(house: House, admin: Client) -> None:
     """It found nothing to do; when others have changed the record since, a repeat must not do it after all."""
     path = f"{PATH}/{(await admin.post(PATH, {'priority': 4}))['data']['id']}"

@@ -109,6 +109,39 @@ async def test_a_key_has_so_many_requests_a_minute() -> None:
     await admin.get("/v1/conversations")
 
 
+async def test_a_company_has_so_many_requests_a_minute_for_all_its_keys_together() -> None:
+    house = House(Settings(requests_per_minute=10, org_requests_per_minute=3))
+    await house.found()
+    admin = house.client()
+    secret = (await admin.post(PATH, {"name": "r", "roles": ["org.user"]}))["meta"]["secret"]
+    first = await house.client(secret).send("GET", "/v1/conversations")
+    assert first.headers["x-ratelimit-remaining"] == "1", "the tighter of the two is told"
+    await admin.get("/v1/conversations")
+    refused = await house.client(secret).send("GET", "/v1/conversations")
+    assert refused.status_code == 429
+    assert "this company has 3" in refused.json()["errors"][0]["detail"]
+
+
+async def test_searches_of_machines_writes_and_messages_have_limits_of_their_own() -> None:
+    house = House(Settings(searches_per_minute=1, writes_per_object=2, messages_per_customer=2))
+    await house.found()
+    admin = house.client()
+    one, two = [(await admin.post("/v1/conversations", {}))["data"]["id"] for _ in range(2)]
+    await admin.post("/v1/customers/search", {}, 200)
+    await admin.post("/v1/customers/search", {}, 429)
+    for n in range(2):
+        await admin.put(f"/v1/conversations/{one}", {"name": str(n)})
+    await admin.put(f"/v1/conversations/{one}", {"name": "x"}, 429)
+    await admin.put(f"/v1/conversations/{two}", {"name": "x"})
+    said = {"channel": "chat", "app": "chat"}
+    for _ in range(2):
+        await admin.post(f"/v1/conversations/{one}/messages", said)
+    await admin.post(f"/v1/conversations/{one}/messages", said, 429)
+    await admin.post("/v1/messages", {**said, "conversation": two})
+    house.clock.pass_ms(60_000)
+    await admin.put(f"/v1/conversations/{one}", {"name": "x"})
+
+
 async def test_without_a_limit_nothing_is_said_of_one(admin: Client) -> None:
     assert "ratelimit" not in (await admin.send("GET", "/v1/conversations")).headers
 

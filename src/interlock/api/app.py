@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 from interlock.api import (
     abilities,
     api_keys,
+    audit,
     bulk,
     changes,
     conversations,
@@ -86,6 +87,7 @@ NOUNS = (
     reservations,
     workflows,
     events,
+    audit,
     changes,
     explain,
     overview,

@@ -29,6 +29,7 @@ from interlock.service.transact import Beside, Done
 R = TypeVar("R", bound=Record)
 KEPT_MS = 24 * 3_600_000
 SPACE = "idempotency"
+AGAIN = "*"
 _REV = re.compile(r'"?(\d{1,15})"?')
 
 
@@ -185,6 +186,14 @@ class Call:
             answer.headers = [(b"location", f"{record.PATH}{record.id}".encode())]
         return answer if status != 204 else Answer(204)
 
+    def done_once(self, _: Decision) -> Sequence[Mark]:
+        """The mark of an act whose answer is made anew for a repeat (`Operation.again`); none without a key."""
+        if not self.slot:
+            return ()
+        kept = KeptAnswer(self.fingerprint, 200, record=(AGAIN, ""))
+        until = self.world.clock.now() + KEPT_MS
+        return (Mark(space=SPACE, org=self.org, key=self.slot, value=_pack(kept), until=until, once=True),)
+
     def _mark(self, answer: Answer | None, kind: type[Record], id: str) -> Mark:
         if answer is None:
             kept = KeptAnswer(self.fingerprint, 200, record=(kind.TYPE, id))
@@ -216,6 +225,9 @@ class Call:
         if kept.fingerprint != self.fingerprint:
             raise IdempotencyMismatch("Use a new key for another request.", header="Idempotency-Key")
         headers = [(b"idempotency-replayed", b"true")]
+        if kept.record[0] == AGAIN and self.operation.again is not None:
+            answer = await self.operation.again(self)
+            return Answer(answer.status, answer.body, answer.etag, headers)
         if kept.location:
             headers.append((b"location", kept.location))
         if not kept.record[0]:

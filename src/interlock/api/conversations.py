@@ -220,6 +220,7 @@ async def read(call: Call) -> Answer:
 
 async def _change(call: Call) -> Answer:
     id = call.id()
+    call.host.object_limits.count(f"{call.key.id}/{id}", call.world.clock.now())
     fields, said = fields_said(call.body), said_by(call.body)
     if getattr(call.query, "replace", False):
         fields = {**defaults_of(ConversationChange, Conversation, but=SPOKEN), **fields}

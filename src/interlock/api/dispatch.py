@@ -81,8 +81,8 @@ async def _work(call: Call, door: Door, scope: Scope, receive: Receive, extra: F
 async def _identify(call: Call, extra: Fields) -> None:
     host = call.host
     key = await host.keyring.key_of(call.headers.get(b"authorization"))
-    if host.limits.per_minute:
-        extra += host.limits.count(key.id, host.world.clock.now())
+    now = host.world.clock.now()
+    extra += min(host.limits.count(key.id, now), host.org_limits.count(key.org, now))[1]
     call.key = key
     call.by = Provenance(key.org, key.actor, "api", call.trace.id, call.trace.span)
 

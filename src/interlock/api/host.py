@@ -32,6 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     body_max: int = BODY_MAX
     requests_per_minute: int = 0
+    org_requests_per_minute: int = 0
+    searches_per_minute: int = 0
+    writes_per_object: int = 0
+    messages_per_customer: int = 0
     key_ttl_ms: int = 1_000
     preconditions: bool = False
     beat_seconds: float = 15.0
@@ -96,6 +100,10 @@ class Host:
         self.settings = settings
         self.keyring = Keyring(world, ttl_ms=settings.key_ttl_ms)
         self.limits = Limits(settings.requests_per_minute)
+        self.org_limits = Limits(settings.org_requests_per_minute, "this company")
+        self.search_limits = Limits(settings.searches_per_minute, "a key that acts for no user")
+        self.object_limits = Limits(settings.writes_per_object, "one caller on one conversation", size=100_000)
+        self.message_limits = Limits(settings.messages_per_customer, "one caller to one customer", size=100_000)
         self.running: set[str] = set()
         self.ready = ready
         self.live = live

@@ -61,32 +61,40 @@ class Keyring:
             del self._kept[header]
 
 
+Headers = list[tuple[bytes, bytes]]
+
+
 class Limits:
-    """Requests per key in windows of one minute. `per_minute=0`: no limit."""
+    """So many requests in windows of one minute, counted under names. `per_minute=0`: no limit. `whose`: in words."""
 
     WINDOW_MS = 60_000
 
-    def __init__(self, per_minute: int, *, size: int = 10_000) -> None:
+    def __init__(self, per_minute: int, whose: str = "this key", *, size: int = 10_000) -> None:
         self.per_minute = per_minute
+        self._whose = whose
         self._size = size
         self._counts: dict[str, tuple[int, int]] = {}
+        self._swept = 0
 
-    def count(self, key: str, now: int) -> list[tuple[bytes, bytes]]:
-        """Count one request; the header fields that say what is left. Raises `RateLimited`."""
+    def count(self, key: str, now: int) -> tuple[int, Headers]:
+        """Count one request: how many are left, and the header fields that say so. Raises `RateLimited`."""
+        if not self.per_minute:
+            return UNLIMITED, []
         window = now // self.WINDOW_MS
         began, used = self._counts.get(key, (window, 0))
         used = used + 1 if began == window else 1
-        if len(self._counts) >= self._size and key not in self._counts:
+        if len(self._counts) >= self._size and self._swept != window:
             self._counts = {k: v for k, v in self._counts.items() if v[0] == window}
+            self._swept = window
         self._counts[key] = (window, used)
         left, ends = max(0, self.per_minute - used), (window + 1) * self.WINDOW_MS
         wait = max(1, -(-(ends - now) // 1000))
         fields = self._fields(left, wait, ends // 1000)
         if used > self.per_minute:
-            raise TooFast(fields, f"Wait {wait} s; this key has {self.per_minute} requests a minute.", wait)
-        return fields
+            raise TooFast(fields, f"Wait {wait} s; {self._whose} has {self.per_minute} requests a minute.", wait)
+        return left, fields
 
-    def _fields(self, left: int, wait: int, reset: int) -> list[tuple[bytes, bytes]]:
+    def _fields(self, left: int, wait: int, reset: int) -> Headers:
         values = {
             "ratelimit-policy": f'"default";q={self.per_minute};w=60',
             "ratelimit": f'"default";r={left};t={wait}',
@@ -95,6 +103,9 @@ class Limits:
             "x-ratelimit-reset": str(reset),
         }
         return [(name.encode(), value.encode()) for name, value in values.items()]
+
+
+UNLIMITED = 2**53
 
 
 class TooFast(RateLimited):

@@ -53,6 +53,12 @@ def _fields(call: Call) -> dict[str, Any]:
     return fields
 
 
+def _count(call: Call, to: str) -> None:
+    """Raises `RateLimited` for a caller who floods one customer or one conversation."""
+    if to:
+        call.host.message_limits.count(f"{call.key.id}/{to}", call.world.clock.now())
+
+
 _EXAMPLE = {"channel": "chat", "app": "chat", "direction": "in", "preview": "Where is my parcel?"}
 
 
@@ -68,6 +74,7 @@ _EXAMPLE = {"channel": "chat", "app": "chat", "direction": "in", "preview": "Whe
 async def join(call: Call) -> Answer:
     """Add a message to a conversation; an inbound one wakes a snoozed conversation and reopens a done one."""
     id, fields = call.id(), _fields(call)
+    _count(call, id)
     return await call.act(lambda beside: service.receive(call.world, call.by, id, fields, beside=beside), Message)
 
 
@@ -85,6 +92,7 @@ async def anywhere(call: Call) -> Answer:
     body: MessageAnywhere = call.body
     fields = _fields(call)
     named = body.conversation
+    _count(call, named if named is not UNSET else body.customer if body.customer is not UNSET else "")
     if named is not UNSET:
         return await call.act(
             lambda beside: service.receive(call.world, call.by, named, fields, beside=beside), Message

@@ -38,6 +38,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     idempotency  whether an Idempotency-Key is taken, or needed
     own          not in the reference API: unknown query parameters are refused
     patch        `application/json-patch+json` is a plain object here
+    again        what a repeat gets where the first answer is no record: made anew, nothing is done
     wraps        a body that is a list alone is understood as an object with the list under this name
     """
 
@@ -58,6 +59,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     own: bool = False
     patch: bool = False
     wraps: str = ""
+    again: Do | None = None
     media: str = ""
     errors: tuple[type[Problem], ...] = ()
     example: Any = None
@@ -108,9 +110,14 @@ def put(path: str, id: str, **rest: Any) -> Callable[[Do], Operation]:
 
 def patch(path: str, id: str, **rest: Any) -> Callable[[Do], Operation]:
     """The same, with a stated rev."""
-    return operation("PATCH", path, id, **{"guard": "required", "patch": True, **rest})
+    return operation("PATCH", path, id, **{"guard": "required", "patch": True, "idempotency": "optional", **rest})
 
 
 def delete(path: str, id: str, **rest: Any) -> Callable[[Do], Operation]:
     """An operation that takes a record away."""
-    return operation("DELETE", path, id, **{"guard": "required", "status": 204, "answers": "nothing", **rest})
+    return operation(
+        "DELETE",
+        path,
+        id,
+        **{"guard": "required", "status": 204, "answers": "nothing", "idempotency": "optional", **rest},
+    )

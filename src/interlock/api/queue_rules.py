@@ -124,6 +124,10 @@ async def create(call: Call) -> Answer:
     return await call.act(lambda beside: service.create_rule(call.world, call.by, fields, beside=beside), QueueRule)
 
 
+async def _in_order(call: Call) -> Answer:
+    return whole(call, await views.rules(call.world, call.org))
+
+
 @put(
     f"{PATH}/order",
     "orderQueueRules",
@@ -133,14 +137,14 @@ async def create(call: Call) -> Answer:
     kind=QueueRule,
     answers="many",
     guard="no",
-    idempotency="no",
+    again=_in_order,
     example={"rules": []},
 )
 async def order(call: Call) -> Answer:
     """Give the rules a new order, naming each once."""
     seen = {} if call.body.basis is UNSET else {s.id: s.rev for s in call.body.basis if s.type == QueueRule.TYPE}
-    await service.order_rules(call.world, call.by, call.body.rules, seen=seen, beside=lambda _: ())
-    return whole(call, await views.rules(call.world, call.org))
+    await service.order_rules(call.world, call.by, call.body.rules, seen=seen, beside=call.done_once)
+    return await _in_order(call)
 
 
 async def _rule(call: Call) -> QueueRule:

@@ -64,6 +64,8 @@ async def search(call: Call) -> Answer:
     At most 100 pages of at most 500. A page that is full may point on to one that is refused; for more, ask again from
     the last `updatedAt`: `gte` is inclusive and exact to the millisecond.
     """
+    if not call.key.user:
+        call.host.search_limits.count(call.key.id, call.world.clock.now())
     body: SearchBody = call.body
     w = window(call.query, PAGE_MAX)
     if w.page > PAGES_MAX:

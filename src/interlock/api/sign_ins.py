@@ -105,7 +105,7 @@ async def current(call: Call) -> Answer:
     return call.show(await call.one(ApiKey, call.key.id))
 
 
-@delete(f"{HERE}/current", "signOut", tag="sign-in", roles=(), kind=ApiKey, own=True, guard="no")
+@delete(f"{HERE}/current", "signOut", tag="sign-in", roles=(), kind=ApiKey, own=True, guard="no", idempotency="no")
 async def sign_out(call: Call) -> Answer:
     """Sign out: the key that is sent, made by signing in, opens nothing from now on."""
     id = call.key.id

@@ -56,7 +56,15 @@ class Flags:
     environment: str | None = None
     "A word in the head of each page of the console: which server this is."
     rate_limit: int | None = None
-    "Requests a minute for each key; 0: no limit."
+    "Requests a minute for each key; 0: no limits at all."
+    org_rate_limit: int | None = None
+    "Requests a minute for all keys of a company together; 0: no limit."
+    search_rate_limit: int | None = None
+    "Searches a minute for each key that acts for no user; 0: no limit."
+    object_rate_limit: int | None = None
+    "Writes a minute of one caller on one conversation; 0: no limit."
+    message_rate_limit: int | None = None
+    "Messages a minute of one caller to one customer or conversation; 0: no limit."
     stop_seconds: float | None = None
     "How long a stop may wait for requests under way."
 

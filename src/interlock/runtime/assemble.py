@@ -70,7 +70,13 @@ class House:
         from interlock.api import host
         from interlock.api.app import build
 
-        api = host.Settings(requests_per_minute=self.settings.rate_limit, version=__version__, timer=time.perf_counter)
+        given = self.settings
+        limited = bool(given.rate_limit)
+        api = host.Settings(
+            requests_per_minute=given.rate_limit, org_requests_per_minute=given.org_rate_limit * limited,
+            searches_per_minute=given.search_rate_limit * limited, writes_per_object=given.object_rate_limit * limited,
+            messages_per_customer=given.message_rate_limit * limited, version=__version__, timer=time.perf_counter,
+        )  # fmt: skip
         app = build(self.world, settings=api, ready=self.ready)
         self.store.listen(app.state.heard)
         self.store.on_news(lambda _: app.state.host.news.tell())

@@ -105,7 +105,19 @@ class Settings(BaseSettings):
     environment: str = Field(
         default="", max_length=40, description="A word in the head of each page of the console: which server this is."
     )
-    rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limit.")
+    rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limits at all.")
+    org_rate_limit: int = Field(
+        default=0, ge=0, description="Requests a minute for all keys of a company together; 0: no limit."
+    )
+    search_rate_limit: int = Field(
+        default=100, ge=0, description="Searches a minute for each key that acts for no user; 0: no limit."
+    )
+    object_rate_limit: int = Field(
+        default=60, ge=0, description="Writes a minute of one caller on one conversation; 0: no limit."
+    )
+    message_rate_limit: int = Field(
+        default=120, ge=0, description="Messages a minute of one caller to one customer or conversation; 0: no limit."
+    )
     stop_seconds: float = Field(
         default=8.0, gt=0, le=600, description="How long a stop may wait for requests under way."
     )
