@@ -52,8 +52,6 @@ EMPTY = 8
 """It changed nothing but rev and time."""
 NAMED = 16
 """MARK is what this very write had read, not a mark that it carries along."""
-SKEWED = 32
-"""Its own times cannot all be true: event before commit, publication before event."""
 REFUSAL = 64
 """An audit that says that nothing was written."""
 ITEMISED = 128
@@ -148,10 +146,6 @@ def order_of(entry: Entry) -> int:
 
 
 def _flags(o: Observation) -> int:
-    t = o.times
-    skewed = (t.commit is not None and t.event is not None and t.event < t.commit) or (
-        t.event is not None and t.publish is not None and t.publish < t.event
-    )
     empty = bool(o.changes) and all(words.bare(n) in words.BOOKKEEPING for n in o.changes)
     return (
         (SYNC if o.is_sync or "sync" in o.client else 0)
@@ -159,7 +153,6 @@ def _flags(o: Observation) -> int:
         | (CREATE if o.verb == "create" else 0)
         | (PERSON if words.by_person(o) else 0)
         | (EMPTY if empty else 0)
-        | (SKEWED if skewed else 0)
         | (ODD if is_odd(o) else 0)
     )
 

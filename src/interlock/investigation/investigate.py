@@ -41,10 +41,26 @@ class RecordSeen(msgspec.Struct, frozen=True):
     observations: int
 
 
+class Screened(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report on a big log does not list: conversations that a screen let pass, since nothing in them has weight.
+
+    low           findings of low severity in them, of the rules that are counted; `not_counted`: the others
+    left_out      findings of weight that were too many to be listed, by rule
+    not_looked_for   rules that need all conversations at once
+    """
+
+    conversations: int
+    low: dict[str, int]
+    not_counted: tuple[str, ...]
+    left_out: dict[str, int]
+    not_looked_for: tuple[str, ...]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an investigation says. Findings are ranked; holes refer to them by index.
 
     partial   it was interrupted: what is said holds for what was read
+    screened  of a big log, what is not listed
     """
 
     verdict: Verdict
@@ -54,6 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     holes: tuple[Hole, ...] = ()
     ask_for: tuple[str, ...] = ()
     partial: bool = False
+    screened: Screened | None = None
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from interlock.investigation.compact import (
     AT,
     BEFORE,
     CLIENT,
-    CREATE,
     DIGEST,
     FLAGS,
     FURTHER,
@@ -17,7 +16,6 @@ from interlock.investigation.compact import (
     ORDER,
     ORG,
     REV,
-    SKEWED,
     STATUS_BEFORE,
     SYNC,
     UNCHANGED,
@@ -26,7 +24,7 @@ from interlock.investigation.compact import (
     Row,
 )
 
-_LOOK = ODD | FURTHER | SKEWED
+_LOOK = ODD | FURTHER
 _UNIT_END = STATUS_BEFORE + 1
 _STILL = (UNCHANGED, UNCHANGED, UNCHANGED)
 
@@ -45,7 +43,7 @@ class Chain:
     moved   the first row and those that moved the unit       syncs   those that a sync wrote
     """
 
-    __slots__ = ("gaps", "holes", "in_order", "moved", "newest", "rows", "skewed", "suspect", "syncs")
+    __slots__ = ("gaps", "in_order", "moved", "newest", "rows", "suspect", "syncs")
 
     def __init__(self, first: Row) -> None:
         flags = first[FLAGS]
@@ -55,8 +53,6 @@ class Chain:
         self.gaps: list[Gap] = []
         self.suspect = ("R8" if flags & ODD else "R7") if flags & (ODD | FURTHER) else ""
         self.in_order = True
-        self.holes = int(first[REV] > 1 and not flags & CREATE)
-        self.skewed = int(flags & SKEWED > 0)
         self.newest: int = first[AT]
 
     def follow(self, part: list[Row]) -> None:
@@ -107,7 +103,6 @@ class Chain:
             return not self.suspect
         if r[ORDER] < p[ORDER]:
             self.in_order = False
-        self.skewed += (r[AT] < p[AT]) + (flags & SKEWED > 0)
         self.newest = max(self.newest, p[AT])
         if r[REV] == p[REV] + 1:
             self.suspect = "" if r[BEFORE] in (-1, p[REV]) else "R3"

@@ -20,7 +20,6 @@ from interlock.investigation.compact import (
     CONVERSATION,
     CREATE,
     DIGEST,
-    EMPTY,
     FLAGS,
     ID,
     ITEM,
@@ -57,14 +56,10 @@ FINAL, HELD, WAITING = codes_of(words.FINAL), codes_of(words.HELD), codes_of(wor
 
 
 class Screened(NamedTuple):
-    """`suspect`: the rule that may fire, or what has to be looked at (empty: boring). Low findings are counted only."""
+    """`suspect`: the rule that may fire, or what has to be looked at (empty: boring)."""
 
     suspect: str
     gaps: tuple[Gap, ...] = ()
-    holes: int = 0
-    skewed: int = 0
-    empty: int = 0
-    blind: int = 0
 
 
 def screen(rows: list[Row], limits: Limits, end: int) -> Screened:
@@ -92,14 +87,7 @@ def screen(rows: list[Row], limits: Limits, end: int) -> Screened:
             chains.append(chain)
         start = stop
     pair = _Pair(sides[CONVERSATION], sides[ITEM], audits, limits, end, chains)
-    return Screened(
-        pair.suspect(),
-        tuple([gap for chain in chains for gap in chain.gaps]),
-        sum([chain.holes for chain in chains]),
-        sum([chain.skewed for chain in chains]),
-        pair.empty,
-        pair.blind,
-    )
+    return Screened(pair.suspect(), tuple([gap for chain in chains for gap in chain.gaps]))
 
 
 _NONE: list[Row] = []
@@ -122,7 +110,7 @@ class _Pair:
         self.limits = limits
         self.end = end
         self.in_order = all(c.in_order for c in chains) and any(len(c.rows) > 1 for c in chains)
-        self.empty = self.blind = self.waited = 0
+        self.waited = 0
         self.told = {(r[ID], r[REV]): r for r in audits if not r[FLAGS] & REFUSAL}
         self.derived = {(r[ID], r[REV]) for c in (conversation, item) if c is not None for r in c.syncs}
 
@@ -151,7 +139,6 @@ class _Pair:
         chains = [c for c in (self.a, self.b) if c is not None]
         for c in chains:
             for r in c.syncs:
-                self.empty += r[FLAGS] & EMPTY > 0
                 if r[FLAGS] & LISTED and (r[ID], r[REV]) not in self.told:
                     return "R19"
         for audit in self.told.values():
@@ -161,7 +148,6 @@ class _Pair:
             if _unlike(audit, row):
                 return "R19"
             self.derived.add((row[ID], row[REV]))
-            self.blind += audit[MARK] < 0 or audit[AT] > row[AT]
         return ""
 
     def _moves(self, mine: list[Row], theirs: list[Row]) -> str:

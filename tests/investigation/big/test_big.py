@@ -9,17 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.generate_logs import generate_day, generate_races, true_overwrites
+from bench.generate_logs import generate_day, generate_one, generate_races, true_overwrites
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.investigation.big import run as big
 from interlock.investigation.big import take as big_take
+from interlock.investigation.big import worker
 from interlock.investigation.big.lines import SIZE_BITS, Places, lines_of, shares
 from interlock.investigation.big.spill import (
     ROW_BYTES,
@@ -237,6 +239,45 @@ def test_the_report_is_that_of_memory_for_everything_of_weight(day: Path) -> Non
         )  # fmt: skip
 
     assert weighty(big.investigate([day]).report.findings) == weighty(whole.findings)
+
+
+def test_what_is_only_counted_is_counted_right(day: Path, raced: Path) -> None:
+    for log in (day, raced):
+        whole = Counter(f.rule for f in investigate_groups(open_inputs(log)).findings if f.severity == "low")
+        said = big.investigate([log]).report
+        assert said.screened is not None
+        listed = Counter(f.rule for f in said.findings if f.severity == "low")
+        counted = said.screened.low
+        assert {rule: whole[rule] for rule in counted} == {rule: listed[rule] + n for rule, n in counted.items()}
+        assert log is raced or counted["R20"] > 100
+        assert {r for r in whole if whole[r] > listed[r]} <= {*counted, *said.screened.not_counted}
+
+
+def test_of_very_many_findings_the_rest_is_counted(raced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = big.investigate([raced]).report
+    monkeypatch.setattr(worker, "FINDINGS_MAX", 50)
+    said = big.investigate([raced]).report
+    assert said.screened is not None
+    grave = [Counter(f.rule for f in r.findings if f.severity != "low") for r in (whole, said)]
+    assert grave[0] == grave[1] + Counter(said.screened.left_out)
+    assert len(said.findings) < 200 < len(whole.findings)
+    assert said.verdict == whole.verdict
+
+
+def test_an_audit_that_contradicts_its_write_in_any_field_is_found(tmp_path: Path) -> None:
+    """The parser knows three fields of an audit; the others send it to the readers."""
+    lines, _ = generate_one("plain", 3)
+    wrong = next(n for n, line in enumerate(lines) if '"updatedConversation":{' in line)
+    lines[wrong] = lines[wrong].replace('"updatedConversation":{', '"updatedConversation":{"priority":9,')
+    for text in ("\n".join(lines), "\n".join([*lines, *many_others(600)])):
+        log = tmp_path / "log"
+        log.write_text(text.replace('"channels":["voice"]', '"channels":["voice"],"priority":3'))
+        found = {(f.rule, f.field) for f in big.investigate([log]).report.findings if f.severity != "low"}
+        assert found == {("R19", "priority")}
+
+
+def many_others(count: int) -> list[str]:
+    return [line for seed in range(100, 100 + count // 10) for line in generate_one("by_workflow", seed)[0]]
 
 
 def test_other_inputs_go_through_their_readers_and_give_the_same(day: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from operator import attrgetter, le
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from msgspec import UNSET
 from interlock.investigation import vocabulary as words
 from interlock.investigation.big.names import Names
 from interlock.investigation.big.shape import Patch, RevMoved
-from interlock.investigation.big.times import TIME_CHARS, moments
+from interlock.investigation.big.times import moments
 from interlock.investigation.compact import (
     AT,
     AUDIT,
@@ -49,7 +49,6 @@ from interlock.investigation.compact import (
     REV,
     SESSIONS,
     SIDE,
-    SKEWED,
     STATUS_AT,
     STATUS_BEFORE,
     SYNC,
@@ -117,6 +116,7 @@ class Columns:
         self._names = names
         self._told = told
         self._users = _Table(_users)
+        self._statuses = _Table(_text_code)
         self._verbs = _Table(_verb)
         self._clients = _Table(_client)
         self._sources = _Table(_source)
@@ -158,14 +158,13 @@ class Columns:
 
     def collect(self, lines: Sequence[Any]) -> None:
         """Some event lines."""
-        bodies = [line.body for line in lines]
-        inner = [body.body for body in bodies]
+        inner = [line.body.body for line in lines]
         data = [i.data for i in inner]
         attributes = [d.attributes for d in data]
         relations = [d.relationships for d in data]
         changes = [i.changes for i in inner]
         flags = self._who(lines, inner, data, relations)
-        self._when(bodies, inner, attributes, flags)
+        self._times += [a.updatedAt for a in attributes]
         unit = self._unit(lines, inner, attributes, relations)
         moved = [c.attributes for c in changes]
         linked = [c.relationships for c in changes]
@@ -208,21 +207,6 @@ class Columns:
         held[TRACE].fromlist([hash(line.dd.trace_id) for line in lines])
         return flags
 
-    def _when(self, bodies: Any, inner: Any, attributes: Any, flags: list[int]) -> None:
-        """The times, and whether those of one event cannot all be true. Fixed-width UTC text orders as times do."""
-        commit = [a.updatedAt for a in attributes]
-        event = [i.createdAt for i in inner]
-        published = [b.publishedAt for b in bodies]
-        self._times += commit
-        if not (all(map(le, commit, event)) and all(map(le, event, published))):
-            for n, (a, b, c) in enumerate(zip(commit, event, published, strict=True)):
-                if not a <= b <= c:
-                    flags[n] |= SKEWED
-        if {*map(len, event), *map(len, published)} != {TIME_CHARS}:
-            for n, (b, c) in enumerate(zip(event, published, strict=True)):
-                if not len(b) == len(c) == TIME_CHARS:
-                    self._doubt([n])
-
     def _unit(self, lines: Any, inner: Any, attributes: Any, relations: Any) -> list[list[int]]:
         """Users, queue and status as the resource shows them, and `UNCHANGED` for what they were before."""
         shown = [a.assignedUsers for a in attributes]
@@ -235,7 +219,8 @@ class Columns:
             NOT_SHOWN if (q := r.queue) is UNSET else hash(q.data.id) & ~1 if q is not None and q.data else NOBODY
             for r in relations
         ]
-        statuses = [hash(t) & ~1 if (t := a.status) else _text_code(t) for a in attributes]
+        known = self._statuses
+        statuses = [known[a.status] for a in attributes]
         # Valid JSON without a single list may be a line whose brackets a viewer took away: its reader repairs it.
         for n in [n for n, u in enumerate(shown) if not u and u != ()]:
             if inner[n].routingReasons is None and lines[n].fullBodyLength is not None:

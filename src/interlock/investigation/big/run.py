@@ -28,7 +28,7 @@ from interlock.investigation.big.spill import Entries, Spill, batches, counts_of
 from interlock.investigation.big.take import Took, take, take_slowly
 from interlock.investigation.big.worker import Judge, Sources, Tally
 from interlock.investigation.finding import History, Limits
-from interlock.investigation.investigate import Examined, Input, Report, report
+from interlock.investigation.investigate import Examined, Input, Report, Screened, report
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.observation import Place
 from interlock.investigation.readers import Input as Read
@@ -39,6 +39,12 @@ from interlock.investigation.vocabulary import CANONICAL
 
 MEMORY = 128 << 20
 WORKERS = 2
+COUNTED = ("R10", "R20")
+"""Rules of low severity that are counted in conversations that the screen lets pass."""
+
+NOT_COUNTED = ("R4", "R6", "R14", "R15", "R18", "R21")
+"""Rules whose findings there, if any, are of low severity too, and are not even counted."""
+
 _USUAL = Limits()
 
 
@@ -206,6 +212,7 @@ class _Crew:
         examined = [e for part in judged for e in part[0]]
         tally = _sum([part[2] for part in judged])
         said = report(examined, inputs, partial=partial, without=frozenset({"R26"}))
+        said = msgspec.structs.replace(said, screened=_screened(tally))
         shown = [h for part in judged for h in part[1]]
         return Done(_unless_sound(said, tally), shown, tally, [part[3] for part in judged])
 
@@ -240,13 +247,25 @@ def _unless_sound(said: Report, tally: Tally) -> Report:
     return msgspec.structs.replace(said, verdict=verdict)
 
 
+def _screened(tally: Tally) -> Screened:
+    return Screened(
+        conversations=tally.groups - tally.examined,
+        low={rule: tally.low.get(rule, 0) for rule in COUNTED},
+        not_counted=NOT_COUNTED,
+        left_out=tally.left_out,
+        not_looked_for=("R26",),
+    )
+
+
 def _sum(tallies: list[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
         for name in ("groups", "walked", "examined", "checked", "holes"):
             setattr(total, name, getattr(total, name) + getattr(tally, name))
-        for rule, n in tally.low.items():
-            total.low[rule] = total.low.get(rule, 0) + n
+        for name in ("low", "left_out"):
+            counts = getattr(total, name)
+            for rule, n in getattr(tally, name).items():
+                counts[rule] = counts.get(rule, 0) + n
     return total
 
 

@@ -182,7 +182,6 @@ def line_type(attributes: list[str], relationships: list[str], *, strict: bool =
         ("org", str),
         ("partition", str, ""),
         ("data", _Data),
-        ("createdAt", str),
         ("changes", changes, changes()),
         ("routingReasons", tuple[_Reason, ...] | None, None),
         ("isSync", bool, False),
@@ -191,7 +190,7 @@ def line_type(attributes: list[str], relationships: list[str], *, strict: bool =
         *((name, None, None) for name in ("actor", "basis", "effectKey", "leaseEpoch", "cause")),
     ]
     body = msgspec.defstruct("inner", inner, **options)
-    outer = [("traceparent", _Never, 1), ("body", body), ("publishedAt", str), ("sequence", None, None)]
+    outer = [("traceparent", _Never, 1), ("body", body), ("sequence", None, None)]
     envelope = msgspec.defstruct("outer", outer, **options)
     whole = [
         ("time", str | int, ""),

@@ -43,7 +43,6 @@ from interlock.investigation.compact import (
     REFUSAL,
     REV,
     SIDE,
-    SKEWED,
     STATES_POLICY,
     STATUS_AT,
     SYNC,
@@ -95,7 +94,11 @@ def sift(rows: Rows, limits: Limits, end: int, same: Same) -> Sifted:
     kept[again] = False
     sieve = Sieve(np.ascontiguousarray(rows[kept].T), number[kept], suspect, np.flatnonzero(kept), limits, end)
     sieve.look()
-    return Sifted(rows, begins, suspect, sieve.gaps(), sieve.low())
+    low = sieve.low()
+    # An audit that is told twice is one write's, and its second telling has no write.
+    blind = again[(rows[again, SIDE] == AUDIT) & (rows[again, MARK] < 0) & (rows[again, FLAGS] & ITEMISED > 0)]
+    low["R20"] = low["R20"] + np.bincount(number[blind], minlength=len(suspect))
+    return Sifted(rows, begins, suspect, sieve.gaps(), low)
 
 
 def _key(rows: Rows) -> Rows:
@@ -402,23 +405,18 @@ class Sieve(Chains):
         return list(zip(self.positions[later].tolist(), self.positions[later - 1].tolist(), strict=True))
 
     def low(self) -> dict[str, Rows]:
-        """Of each conversation, how many findings of low severity the columns show, by rule; and holes at the start."""
+        """Of each conversation, findings of low severity that the columns show, by rule; and holes at the beginning."""
         c, groups = self.c, len(self.suspect)
 
         def by_group(rows: Which) -> Rows:
             return np.bincount(self.number[rows], minlength=groups)
 
-        untold = ~self.told
         late = self.starts[(self.sides != AUDIT) & (c[REV, self.starts] > 1) & ~self.create[self.starts]]
-        skewed = np.zeros(len(self.starts), bool)
-        skewed[self.chain[untold & (c[FLAGS] & SKEWED > 0)]] = True
-        matched = np.flatnonzero(self.audit >= 0)
-        audits = self.audit[matched]
-        peers = (self.peer[self.chain[matched]] >= 0) | (c[FLAGS, audits] & ITEMISED > 0)
-        poor = (c[MARK, audits] < 0) & peers | (c[AT, audits] > c[AT, matched])
-        return {
-            "holes": by_group(late),
-            "R10": by_group(untold & (c[FLAGS] & LISTED > 0) & (c[FLAGS] & EMPTY > 0)),
-            "R18": by_group(self.starts[skewed | self.backwards]),
-            "R20": by_group(matched[poor]),
-        }
+        empty = ~self.told & ~self.create & (c[FLAGS] & LISTED > 0) & (c[FLAGS] & EMPTY > 0)
+        blind = self.told & (c[MARK] < 0)
+        poor = blind & (c[FLAGS] & ITEMISED > 0)
+        written = np.flatnonzero(self.audit >= 0)
+        audits = self.audit[written]
+        needs = blind[audits] & (self.peer[self.chain[written]] >= 0)
+        poor[audits] |= needs | (c[AT, audits] > c[AT, written])
+        return {"holes": by_group(late), "R10": by_group(empty), "R20": by_group(poor)}

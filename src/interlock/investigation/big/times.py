@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-TIME_CHARS = 24
-"""`2022-03-02T19:13:26.510Z`"""
-
-_WIDTH = TIME_CHARS + 1
+_WIDTH = 25
+"""`2022-03-02T19:13:26.510Z` and what separates it from the next."""
 
 _MARKS = ((4, b"-"), (7, b"-"), (10, b"T"), (13, b":"), (16, b":"), (19, b"."), (23, b"Z"), (24, b"|"))
 _DIGITS = np.array([n for n in range(23) if n not in (4, 7, 10, 13, 16, 19)])

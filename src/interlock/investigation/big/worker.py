@@ -31,6 +31,9 @@ from interlock.investigation.readers.source import Line
 from interlock.investigation.screen import screen
 from interlock.investigation.verdict import revs_between
 
+FINDINGS_MAX = 10_000
+"""So many findings of a worker are listed; more are counted, by rule."""
+
 COLLECT_EVERY = 100
 """Examined groups between two collections: histories are full of cycles."""
 
@@ -43,6 +46,7 @@ class Tally(msgspec.Struct):
 
     checked   conversations of which versions could be held against each other
     holes     records whose first revs the log does not show      low   findings of low severity that are not listed
+    left_out  findings of weight that are not listed
     """
 
     groups: int = 0
@@ -51,6 +55,7 @@ class Tally(msgspec.Struct):
     checked: int = 0
     holes: int = 0
     low: dict[str, int] = {}
+    left_out: dict[str, int] = {}
 
 
 class Sources:
@@ -109,6 +114,7 @@ class Judge:
         self._contents = msgspec.json.Decoder(_Contents).decode
         self._event = msgspec.json.Decoder(line_type([], [], strict=False)).decode
         self._kept_max = kept_max
+        self._listed = 0
         self.kept: list[History] = []
         self.tally = Tally()
 
@@ -132,13 +138,30 @@ class Judge:
             if found is None:
                 continue
             whole.append(n)
-            out.append(found)
+            out += self._bounded(found)
         self._count(sifted, whole)
         gaps: dict[int, list[tuple[Any, Any]]] = {}
         for later, earlier in sifted.gaps:
             gaps.setdefault(int(sifted.rows[later, GROUP]), []).append((sifted.rows[later], sifted.rows[earlier]))
-        out += [self._gaps(found) for found in gaps.values()]
+        for missing in gaps.values():
+            if self._listed >= FINDINGS_MAX:
+                self._leave_out("R5", len(missing))
+            else:
+                out += self._bounded(self._gaps(missing))
         return out
+
+    def _bounded(self, found: Examined) -> list[Examined]:
+        """What was found, as long as there is not too much of it."""
+        if self._listed < FINDINGS_MAX:
+            self._listed += len(found.findings)
+            return [found]
+        for f in found.findings:
+            if f.severity != "low":
+                self._leave_out(f.rule, 1)
+        return []
+
+    def _leave_out(self, rule: str, count: int) -> None:
+        self.tally.left_out[rule] = self.tally.left_out.get(rule, 0) + count
 
     def _count(self, sifted: Sifted, whole: list[int]) -> None:
         """What is only counted, of the conversations that are not read again."""

@@ -13,6 +13,7 @@ import msgspec
 
 from interlock.investigation.finding import Refused
 from interlock.investigation.observation import Place
+from interlock.investigation.readers.jsonlines import REPAIR_BYTES_MAX
 from interlock.investigation.readers.shape import Found, Item
 from interlock.investigation.readers.source import LINE_BYTES_MAX, Line
 from interlock.investigation.repair import Block, settle
@@ -43,6 +44,8 @@ def items_of(lines: Iterator[Line], input: int) -> Iterator[Found]:
 
 
 def _repaired(data: bytes, place: Place, schema: Schema) -> Found:
+    if len(data) > REPAIR_BYTES_MAX:
+        return Refused(place, f"not JSON, and too long to repair: {len(data):,} bytes")
     try:
         block = Block(data.decode("utf-8"), place)
     except Unreadable as why:

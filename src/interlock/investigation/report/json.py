@@ -27,7 +27,8 @@ def schema() -> dict[str, Any]:
 
 
 def document(report: Report, explain: Explain) -> dict[str, Any]:
-    """The contract's document. `partial` is there only where the investigation was interrupted."""
+    """The contract's document. `partial` is there only where the investigation was interrupted, `screened`
+    only where the log was too big to look at every conversation in full."""
     names = [i.name for i in report.inputs]
     out: dict[str, Any] = {
         "schema": CONTRACT,
@@ -47,6 +48,8 @@ def document(report: Report, explain: Explain) -> dict[str, Any]:
     }
     if report.partial:
         out["partial"] = True
+    if report.screened is not None:
+        out["screened"] = msgspec.to_builtins(report.screened)
     return out
 
 
