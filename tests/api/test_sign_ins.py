@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.worlds import Client, Floor, House
 
+from interlock.api.host import Settings
 from interlock.api.sign_ins import ROLES
 from interlock.service.sign_ins import LASTS_MS
 
@@ -88,3 +89,14 @@ async def test_roles_open_what_they_say(house: House, admin: Client, floor: Floo
 async def test_an_agents_link_needs_its_agent_and_only_an_admin_makes_links(admin: Client, floor: Floor) -> None:
     await admin.post("/v1/sign-in-links", {"role": "agent"}, status=422)
     await floor.agent(0).post("/v1/sign-in-links", {"role": "reader"}, status=403)
+
+
+async def test_a_browser_may_ask_more_often_than_a_program() -> None:
+    """A page that lives asks for its parts whenever they change; it has a limit all the same."""
+    house = House(Settings(requests_per_minute=5))
+    await house.found()
+    admin = house.client()
+    code = await link(admin, role="reader")
+    session = house.client((await house.client(code).post("/v1/sign-ins"))["meta"]["secret"])
+    answers = [(await session.send("GET", "/v1/sign-ins/current")).status_code for _ in range(101)]
+    assert answers == [200] * 100 + [429]

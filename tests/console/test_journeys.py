@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -260,3 +264,51 @@ def test_everything_can_be_done_by_keyboard(server: Server, visit: Open) -> None
     expect(page.locator("#key-list")).to_be_visible()
     keys.press("Escape")
     expect(page.locator("#key-list")).to_be_hidden()
+
+
+def test_within_seconds_of_the_demonstration_conversations_move(visit: Open, picture: Picture, tmp_path: Path) -> None:
+    """As a newcomer has it: the printed link, opened; figures change; a race that lost nothing is a click away."""
+    with (tmp_path / "told").open("w+") as told:
+        command = (sys.executable, "-m", "interlock.cli.main", "demo", "--headless", "--seconds", "120", "--port", "0")
+        demo = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)
+        try:
+            link = told_link(tmp_path / "told", demo)
+            page = visit(link, viewport={"width": 1440, "height": 860})
+            expect(page).to_have_url(re.compile("/queues$"))
+            is_live(page)
+            expect(page.locator(".agents li").nth(5)).to_be_visible()
+            before = page.locator("#queue-table").inner_text()
+            expect(page.locator("#queue-table")).not_to_have_text(before)
+            host = page.url.removesuffix("/queues")
+            expect(page.locator(".rows .opens").nth(2)).to_be_visible()
+            if os.environ.get("INTERLOCK_PICTURES"):
+                expect(page.locator("#queue-cards")).to_contain_text(MANY, timeout=60_000)
+            picture(page, "console-queues")
+            page.goto(host + "/conversations")
+            expect(page.locator("tbody tr").nth(3)).to_be_visible()
+            page.locator("tbody th a").first.click()
+            expect(page.locator(".timeline .card").first).to_be_visible()
+            page.goto(host + "/incidents")
+            expect(page.locator(".empty")).to_contain_text("No assignment was lost")
+            page.get_by_role("link", name="See what one looks like").click()
+            expect(page.get_by_role("heading", name="nothing was lost")).to_be_visible()
+            page.close()
+        finally:
+            demo.terminate()
+            demo.wait(60)
+
+
+MANY = re.compile(r"of [6-9]\d")
+"""So many were taken: a picture of a floor that has been at work for a while."""
+
+
+def told_link(file: Path, process: subprocess.Popen[bytes]) -> str:
+    """The supervisor's link, as soon as the demonstration has printed it."""
+    for _ in range(600):
+        found = re.search(r"Console\s+(http\S+)", file.read_text())
+        if found:
+            return found[1]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+            break
+    raise AssertionError(f"no link: {file.read_text()}")

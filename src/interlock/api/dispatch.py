@@ -82,7 +82,10 @@ async def _identify(call: Call, extra: Fields) -> None:
     host = call.host
     key = await host.keyring.key_of(call.headers.get(b"authorization"))
     now = host.world.clock.now()
-    extra += min(host.limits.count(key.id, now), host.org_limits.count(key.org, now))[1]
+    if key.signed_in:
+        extra += host.limits.count(key.id, now, times=host.limits.SIGNED_IN_TIMES)[1]
+    else:
+        extra += min(host.limits.count(key.id, now), host.org_limits.count(key.org, now))[1]
     call.key = key
     call.by = Provenance(key.org, key.actor, "api", call.trace.id, call.trace.span)
 

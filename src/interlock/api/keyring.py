@@ -68,6 +68,8 @@ class Limits:
     """So many requests in windows of one minute, counted under names. `per_minute=0`: no limit. `whose`: in words."""
 
     WINDOW_MS = 60_000
+    SIGNED_IN_TIMES = 20
+    """How often the limit a person's browser has: a page that lives asks for its parts whenever they change."""
 
     def __init__(self, per_minute: int, whose: str = "this key", *, size: int = 10_000) -> None:
         self.per_minute = per_minute
@@ -76,10 +78,14 @@ class Limits:
         self._counts: dict[str, tuple[int, int]] = {}
         self._swept = 0
 
-    def count(self, key: str, now: int) -> tuple[int, Headers]:
-        """Count one request: how many are left, and the header fields that say so. Raises `RateLimited`."""
+    def count(self, key: str, now: int, *, times: int = 1) -> tuple[int, Headers]:
+        """Count one request against so many times the limit: how many are left, and the header fields that say so.
+
+        Raises `RateLimited`.
+        """
         if not self.per_minute:
             return UNLIMITED, []
+        most = self.per_minute * times
         window = now // self.WINDOW_MS
         began, used = self._counts.get(key, (window, 0))
         used = used + 1 if began == window else 1
@@ -87,18 +93,18 @@ class Limits:
             self._counts = {k: v for k, v in self._counts.items() if v[0] == window}
             self._swept = window
         self._counts[key] = (window, used)
-        left, ends = max(0, self.per_minute - used), (window + 1) * self.WINDOW_MS
+        left, ends = max(0, most - used), (window + 1) * self.WINDOW_MS
         wait = max(1, -(-(ends - now) // 1000))
-        fields = self._fields(left, wait, ends // 1000)
-        if used > self.per_minute:
-            raise TooFast(fields, f"Wait {wait} s; {self._whose} has {self.per_minute} requests a minute.", wait)
+        fields = self._fields(most, left, wait, ends // 1000)
+        if used > most:
+            raise TooFast(fields, f"Wait {wait} s; {self._whose} has {most} requests a minute.", wait)
         return left, fields
 
-    def _fields(self, left: int, wait: int, reset: int) -> Headers:
+    def _fields(self, most: int, left: int, wait: int, reset: int) -> Headers:
         values = {
-            "ratelimit-policy": f'"default";q={self.per_minute};w=60',
+            "ratelimit-policy": f'"default";q={most};w=60',
             "ratelimit": f'"default";r={left};t={wait}',
-            "x-ratelimit-limit": str(self.per_minute),
+            "x-ratelimit-limit": str(most),
             "x-ratelimit-remaining": str(left),
             "x-ratelimit-reset": str(reset),
         }
