@@ -486,3 +486,41 @@ def test_a_queue_of_ten_thousand_is_explained_by_its_classes() -> None:
         item_comes(m, PLAIN | {"skills": skills}, "")
     told = {k.because: k.items for k in matching.kinds_of(m.floor, "qa")}
     assert told == {"ALL_AT_CAPACITY": 9_900, "NONE_WITH_SKILL": 100}
+
+
+def test_the_example_of_the_page() -> None:
+    """docs/explanation/how-routing-chooses.md, as it is told there."""
+    m = Model()
+    m.next(m.queues["qb"], ageing=Ageing(30, 1))
+    began = m.now
+    three: dict[str, Any] = ABLE | {"limits": Capacity(3)}
+    for user, load, idle_s, skills in (("ann", 2, 160, {}), ("ben", 0, 100, {}), ("cy", 3, 0, {"fr": 3})):
+        agent_is(m, user, three | {"skills": skills})
+        s = m.sessions[f"s-{user}"]
+        for n in range(load):
+            s = agent.hold(s, Held(f"{user}-{n}", 1))
+        m.next(s, last_assigned_item_at=began - idle_s * 1000)
+    waiting = {"A": ("qb", 2, 3, 5), "B": ("qa", 1, 3, 20), "C": ("qa", 1, 5, 38), "D": ("qb", 2, 5, 30)}
+    ids: dict[str, str] = {}
+    for name, (queue, priority, urgency, at_s) in waiting.items():
+        m.now = began + at_s * 1000
+        asks = {"skills": (Requirement("fr"),)} if name == "B" else {}
+        item_comes(m, PLAIN | asks | {"queue": queue, "priority": priority, "resource_priority": urgency}, "")
+        ids[name] = f"w{m.n:03d}"
+    m.now = began + 40_000
+    m.floor.advance(m.now)
+    found = matching.match(m.floor, 10)
+    assert [(f.item, f.choice.user) for f in found] == [(ids["C"], "ann"), (ids["A"], "ben")]
+    reasons = [{c.user: c.reason for c in f.choice.candidates} for f in found]
+    assert reasons == [
+        {"ann": "", "ben": "RANKED_LOWER", "cy": "AT_CAPACITY"},
+        {"ben": "", "cy": "AT_CAPACITY", "ann": "OFFER_PENDING"},
+    ]
+    for f in found:
+        m.grant(f.item, f.choice.session)
+    told = {name: matching.waits(m.floor, ids[name]) for name in ("B", "D")}
+    assert {n: (w.because, w.ahead) for n, w in told.items() if w} == {
+        "B": ("ALL_AT_CAPACITY", 0), "D": ("ALL_AT_CAPACITY", 0),
+    }  # fmt: skip
+    m.next(agent.release(m.sessions["s-cy"], "cy-0"))
+    assert offered(m)["cy"] == ids["B"]
