@@ -37,8 +37,8 @@ def durable() -> Iterator[LocalPostgres]:
 
 @pytest.mark.slow
 async def test_killed_processes_of_ours_lose_nothing(durable: LocalPostgres) -> None:
-    """Ten lives of `interlock serve` on one database."""
-    await run(durable.url(), 10, 3)
+    """Five lives of `interlock serve` on one database."""
+    await run(durable.url(), 5, 3)
 
 
 @pytest.mark.slow
