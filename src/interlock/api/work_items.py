@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -12,7 +13,7 @@ from interlock.api.call import Call
 from interlock.api.operation import get, post, put
 from interlock.api.pages import Pages, paged
 from interlock.api.queues import ItemStatus, statuses
-from interlock.api.shapes import Base, Channel, Guarded, Id, Moment, QueueRef, Rev
+from interlock.api.shapes import Base, Channel, Guarded, Id, Moment, QueueRef, Rev, ms
 from interlock.domain.conversation import Conversation
 from interlock.domain.errors import (
     InvalidCombination,
@@ -28,6 +29,7 @@ from interlock.domain.order import Order
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.service import views
 from interlock.service import work_items as service
+from interlock.service.dated import NOW, Dated
 
 PATH = "/v1/routing/work-items"
 
@@ -134,13 +136,22 @@ async def listed(call: Call) -> Answer:
     example={"resource": {"type": "conversation", "id": "69a551900000000000000c01"}},
 )
 async def create(call: Call) -> Answer:
-    """Make the item of a conversation: 201, or 200 with the open one that it has already."""
+    """Make the item of a conversation: 201, or 200 with the open one that it has already.
+
+    With an administrator's role `queue.enteredAt`, else `createdAt`, says when that happened, for items that are taken
+    over from elsewhere; it cannot lie ahead. Without the role it is passed over.
+    """
     body: ItemNew = call.body
     queue, external = _queue(body.queue if body.queue is not UNSET else UNSET)
     order = Order(queue=queue, external=external, assigned_to=body.assigned_to)
     seen = body.resource.rev if body.resource.rev is not UNSET else None
+    entered = body.queue.entered_at if body.queue is not UNSET else UNSET
+    dated = _dated(call, ("/queue/enteredAt", entered), ("/createdAt", body.created_at))
     return await call.act(
-        lambda beside: service.create(call.world, call.by, body.resource.id, order, seen=seen, beside=beside), WorkItem
+        lambda beside: service.create(
+            call.world, call.by, body.resource.id, order, seen=seen, dated=dated, beside=beside
+        ),
+        WorkItem,
     )
 
 
@@ -170,16 +181,31 @@ async def read(call: Call) -> Answer:
     example={"rev": 1, "status": "completed"},
 )
 async def change(call: Call) -> Answer:
-    """Change the state of an item: the body's wanted facts are reached in one step, or refused whole."""
+    """Change the state of an item: the body's wanted facts are reached in one step, or refused whole.
+
+    With an administrator's role `routed.at` and `accepted.at` say when that happened; they cannot lie ahead.
+    """
     id, body = call.id(), call.body
     order = order_of(body)
     precondition = call.precondition(WorkItem, id)
     seen = await _seen(call, body, id)
+    offered = body.routed.at if body.routed is not UNSET else UNSET
+    accepted = body.accepted.at if body.accepted is not UNSET else UNSET
+    dated = _dated(call, ("/accepted/at", accepted), ("/routed/at", offered))
     return await call.act(
-        lambda beside: service.command(call.world, call.by, id, order, precondition, seen=seen, beside=beside),
+        lambda beside: service.command(
+            call.world, call.by, id, order, precondition, seen=seen, dated=dated, beside=beside
+        ),
         WorkItem,
         id=id,
     )
+
+
+def _dated(call: Call, *said: tuple[str, datetime | UnsetType]) -> Dated:
+    """When it happened, if somebody says so who may: the first of the times that were given."""
+    if not call.may(roles.ROUTING_ADMIN):
+        return NOW
+    return next((Dated(ms(at), pointer) for pointer, at in said if at is not UNSET), NOW)
 
 
 def order_of(body: ItemChange) -> Order:

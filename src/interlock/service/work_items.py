@@ -17,6 +17,7 @@ from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.cases import case_of, last_item, lent_case, open_item
+from interlock.service.dated import NOW, Dated
 from interlock.service.preconditions import Precondition
 from interlock.service.requirements import facts_of
 from interlock.service.routing import active_user, settings_of
@@ -118,7 +119,14 @@ async def rules_in_order(reading: Reading) -> list[QueueRule]:
 
 
 async def create(
-    world: World, by: Provenance, conversation: str, order: Order, *, seen: int | None = None, beside: Beside
+    world: World,
+    by: Provenance,
+    conversation: str,
+    order: Order,
+    *,
+    seen: int | None = None,
+    dated: Dated = NOW,
+    beside: Beside,
 ) -> Done:
     """A new item for a conversation; if it has an open one, that one is given back unchanged (`decision.writes` is
     empty).
@@ -136,7 +144,7 @@ async def create(
         queues = [q for q in (c.queue, order.queue if isinstance(order.queue, str) else None) if q]
         await _exist(reading, order)
         lent = await lent_case(reading, c, users, queues)
-        return orders.create(c, last, lent, order, reading.moment)
+        return dated.told(orders.create(c, last, lent, order, dated.moment(reading.moment)), reading.moment)
 
     return await transact(world, by, decide, beside=beside)
 
@@ -149,6 +157,7 @@ async def command(
     precondition: Precondition,
     *,
     seen: int | None = None,
+    dated: Dated = NOW,
     beside: Beside,
 ) -> Done:
     """One PUT: everything it says, reached in one atomic step, or refused whole."""
@@ -163,7 +172,9 @@ async def command(
         goal = case.queues.get((order.queue if isinstance(order.queue, str) else w.queue) or "")
         settings = in_force(await settings_of(reading), goal)
         silent = await reading.maybe(Status, settings.timeout_status) if order.timedout else None
-        return orders.carry_out(case, order, reading.moment, settings=settings, seen=seen, silent=silent)
+        moment = dated.moment(reading.moment)
+        decision = orders.carry_out(case, order, moment, settings=settings, seen=seen, silent=silent)
+        return dated.told(decision, reading.moment)
 
     return await transact(world, by, decide, beside=beside)
 
