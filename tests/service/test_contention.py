@@ -206,7 +206,7 @@ async def test_four_routers_on_one_store_in_memory() -> None:
 
 @pytest.mark.slow
 async def test_twenty_thousand_items_in_memory() -> None:
-    await rush(GivesWay(MemoryStore(VirtualClock())), items=20_000, agents=200, seconds=900)  # type: ignore[arg-type]
+    await rush(GivesWay(MemoryStore(VirtualClock())), items=20_000, agents=200, seconds=3_600)  # type: ignore[arg-type]
 
 
 async def test_four_routers_on_one_file(tmp_path: Path) -> None:
@@ -221,6 +221,6 @@ async def test_four_routers_on_one_file(tmp_path: Path) -> None:
 async def test_twenty_thousand_items_on_one_file(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "rush.db", VirtualClock())
     try:
-        await rush(store, items=20_000, agents=200, seconds=900)
+        await rush(store, items=20_000, agents=200, seconds=3_600)
     finally:
         await store.close()

@@ -190,7 +190,7 @@ def _enter_queue(d: _Draft, queue: str, external: bool, manner: Manner) -> None:
         "external_queue": queue if external else None,
         "rule": manner.rule,
         "queued_count": item.queued_count + 1,
-        "returned": manner.left == "requeued",
+        "returned": item.assigned_to is not None,
         "pass_": opened.id,
         "last_revision": opened.head,
     }
