@@ -54,7 +54,7 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "org-settings"
     RELATIONS: ClassVar[Mapping[str, str]] = {"org": "org", "timeout_status": "status", "schedule": "schedule"}
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"skill_rules", "workflows"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"skill_rules", "has_workflows"})
 
     accept_required: bool = True
     accept_timeout_seconds: int = 30
@@ -68,8 +68,8 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     rules_wait_ms: int = 2000
     capacity: dict[str, Any] = msgspec.field(default_factory=lambda: {"total": 20, "channels": {"voice": 1}})
     lag_objective_seconds: int = 5
-    workflows: int = 0
-    """How many workflows were ever made, as `skill_rules` counts those."""
+    has_workflows: bool = False
+    """Whether a workflow was ever made: an org without one never looks for them."""
     skill_rules: int = 0
     """How many skill rules were ever made, written with each: an org that has none never looks for them."""
     voice_after_work: Literal["off", "manual", "restore"] = "off"

@@ -56,7 +56,8 @@ def _begin(c: Conversation, last: WorkItem | None, lent: Case | None, peer: Basi
         return _silent("forward", c.id, last, peer, moment, reason="no agent is needed")
     case = begin(c, last, {}, moment)
     if lent is not None:
-        item = case.item.with_(skills=lent.item.skills)
+        held = {"rules_due_at": lent.item.rules_due_at, "waits_for_workflows": lent.item.waits_for_workflows}
+        item = case.item.with_(skills=lent.item.skills, **(held if isinstance(value, unit.Nothing) else {}))
         case = msgspec.structs.replace(case, item=item, sessions=lent.sessions, queues=lent.queues, hours=lent.hours)
     writes = settle(case, known, moment, Manner(left=_left(unit.shape(value)[0])))
     made = tuple(_first(w, case, known) for w in writes) or (birth(case.item),)

@@ -193,7 +193,9 @@ class WorkItem(Record, frozen=True, kw_only=True):
         "reservation": "reservation",
     }
     NAMES: ClassVar[Mapping[str, str]] = {"pass_": "lastRevision"}
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"coupled", "unit_rev", "resource_priority", "handled_in", "returned"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset(
+        {"coupled", "unit_rev", "resource_priority", "handled_in", "rules_due_at", "waits_for_workflows", "returned"}
+    )
 
     resource_type: str = "conversation"
     status: State = "ivr"
@@ -223,6 +225,10 @@ class WorkItem(Record, frozen=True, kw_only=True):
     """What it asks of an agent, before any step of relaxation; what holds now: `skill.requirements_at`."""
     handled_in: tuple[str, ...] = ()
     """The shifts in which former items of this conversation were completed: each counts the conversation once."""
+    rules_due_at: int | None = None
+    """Until when the queue rules leave it in `ivr`."""
+    waits_for_workflows: bool = False
+    """It is held only until the workflows of its conversation have run."""
     paused_since_at: int | None = None
     paused_time: int = 0
     external_queue: str | None = None
@@ -253,6 +259,7 @@ class WorkItem(Record, frozen=True, kw_only=True):
             owner=self.assigned_to or "",
             sort=waiting_order(self) if waits else "",
             mark=self.coupled.digest(),
+            due_at=self.rules_due_at if self.status == "ivr" else None,
         )
 
     def claims(self) -> tuple[str, ...]:

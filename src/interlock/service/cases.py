@@ -14,6 +14,7 @@ from interlock.domain.settle import Case
 from interlock.domain.work_item import QueuePass, WorkItem, open_item_claim
 from interlock.ports import Query
 from interlock.service.calendars import hours_of
+from interlock.service.holding import hold_of
 from interlock.service.requirements import requirements
 from interlock.service.transact import Reading
 
@@ -39,7 +40,11 @@ async def lent_case(
 ) -> Case:
     """What an item which does not exist yet may need: sessions, queues, calendars, and what it asks for in `item`."""
     asked = await requirements(reading, c)
-    nothing = WorkItem(id="", org=reading.org, resource=c.id, pass_="", skills=asked.requirements)
+    due, waits = await hold_of(reading, c)
+    nothing = WorkItem(
+        id="", org=reading.org, resource=c.id, pass_="", skills=asked.requirements, rules_due_at=due,
+        waits_for_workflows=waits,
+    )  # fmt: skip
     blank = QueuePass(id="", org=reading.org, work_item="")
     known = await reading.many(Queue, queues)
     hours = await hours_of(reading, known.values())

@@ -29,6 +29,7 @@ from interlock.service import (
     bulk,
     calls,
     conversations,
+    holding,
     orgs,
     queues,
     requirements,
@@ -101,7 +102,8 @@ async def reverse(world: World, cue: Cue) -> None:
 
 async def place(world: World, cue: Cue) -> None:
     """A work item stands in `ivr`: the queue rules place it."""
-    if _item(cue).status == "ivr":
+    seen = _item(cue)
+    if seen.status == "ivr" and (seen.rules_due_at is None or seen.rules_due_at <= world.clock.now()):
         await work_items.queue_by_rules(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
 
 
@@ -202,8 +204,14 @@ async def automate(world: World, cue: Cue) -> None:
         source=cue.source,
         depth=cue.depth,
     )
-    if not cue.is_sync:
-        await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed)
+    if not cue.is_sync and await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed):
+        rules = by_rules(cue.org, trace=cue.trace, cause=cue.cause)
+        await holding.release_after_workflows(world, rules, cue.record.id)
+
+
+async def know_of_workflows(world: World, cue: Cue) -> None:
+    """A workflow was made: from now on queue rules wait for such."""
+    await holding.note_workflows(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause))
 
 
 def _item(cue: Cue) -> WorkItem:
@@ -219,7 +227,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("sync", "conversation", forward, _SHARED, echo=False),
     Reaction("sync", "work_item", reverse, frozenset({"coupled"}), echo=False),
     Reaction("rules", "conversation", ask_for_skills, verbs=("update",)),
-    Reaction("rules", "work_item", place, frozenset({"status", "coupled"})),
+    Reaction("rules", "work_item", place, frozenset({"status", "coupled", "rulesDueAt"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
     Reaction("routing", "work_session", follow_calls, frozenset({"holding"})),
     Reaction("routing", "work_item", take_from_absent, verbs=("create",)),
@@ -232,6 +240,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
     Reaction("workflow", "bulk", carry_out_bulk, verbs=("create",)),
+    Reaction("workflow", "workflow", know_of_workflows, verbs=("create",)),
 )
 
 
@@ -268,6 +277,11 @@ async def expire_offers(world: World) -> int:
 async def wake_snoozed(world: World) -> int:
     """Snoozes whose time has come."""
     return len(await conversations.wake_due(world))
+
+
+async def release_held(world: World) -> int:
+    """Items that the queue rules left alone for a while, and now may place."""
+    return len(await holding.release_due(world))
 
 
 async def requeue_left(world: World) -> int:
@@ -319,6 +333,7 @@ CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "route_due", 0.5, route_due),
     Cadence("records", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "requeue_left", 1.0, requeue_left),
+    Cadence("rules", "release_held", 0.5, release_held),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
     Cadence("routing", "check_floors", 5.0, check_floors),
     Cadence("routing", "reconcile_load", 10.0, reconcile_load),

@@ -39,7 +39,7 @@ async def queue_by_rules(world: World, by: Provenance, item: str) -> Done:
     async def decide(reading: Reading) -> Decision:
         w = await reading.one(WorkItem, item)
         c = await reading.one(Conversation, w.resource)
-        declined = _declines(w, c)
+        declined = _declines(w, c, reading.moment.now)
         if declined:
             return _declined(w, c, declined, reading.moment)
         match = await _match(reading, c)
@@ -52,10 +52,12 @@ async def queue_by_rules(world: World, by: Provenance, item: str) -> Done:
     return await transact(world, by, decide)
 
 
-def _declines(w: WorkItem, c: Conversation) -> str:
+def _declines(w: WorkItem, c: Conversation, now: int) -> str:
     """Why the rules have nothing to say about this item; empty if they do."""
     if w.status != "ivr":
         return f"the item is {w.status}"
+    if w.rules_due_at is not None and w.rules_due_at > now:
+        return "the item is held until the phone menu has ended, or its workflows have run"
     if unseen(c.coupled.unit, w.coupled.unit.ctx):
         return "the conversation has news that the item has not taken in"
     if c.queue or c.external_queue or c.assigned_users:

@@ -1,0 +1,101 @@
+"""Items that the queue rules leave in `ivr` for a while: while the phone menu speaks (`ivrHold`), until the workflows
+that their conversation starts have run (`rulesWaitMs`). Nothing correct rests on either: each ends by the clock.
+"""
+
+from __future__ import annotations
+
+from interlock.domain import workflow
+from interlock.domain.agent import OrgSettings
+from interlock.domain.conversation import Conversation
+from interlock.domain.decision import Decision, Provenance, Why, step
+from interlock.domain.errors import Refused
+from interlock.domain.work_item import WorkItem, open_item_claim
+from interlock.domain.workflow import Workflow
+from interlock.ports import Query, World
+from interlock.service.records import put
+from interlock.service.transact import SYSTEM, Done, Reading, provenance, transact
+
+ROWS_LOOKED_AT = 20
+"""Of the conversation's newest rows, among which a run of its workflows would be."""
+
+
+async def hold_of(reading: Reading, c: Conversation) -> tuple[int | None, bool]:
+    """Until when (ms) the rules leave an item of this conversation alone, and whether it is for workflows to run."""
+    settings, now = reading.settings, reading.moment.now
+    if settings is None:
+        return None, False
+    hold = settings.ivr_hold
+    if hold is not None and c.channel in hold.channels:
+        return now + hold.seconds * 1000, False
+    if settings.has_workflows and settings.rules_wait_ms and await _to_run(reading, c):
+        return now + settings.rules_wait_ms, True
+    return None, False
+
+
+async def _to_run(reading: Reading, c: Conversation) -> bool:
+    """Whether a workflow listens to conversations, and none has looked at this version of it yet."""
+    query = Query(name="listing", org=reading.org, type=Workflow.TYPE, states=("enabled",), limit=1000)
+    verbs = ("create", "update") if c.rev > 1 else ("create",)
+    listening = await reading.find(Workflow, query)
+    if not any(workflow.listens(w, c.TYPE, verb) for w in listening for verb in verbs):
+        return False
+    rows = await reading.world.store.changes(0, ROWS_LOOKED_AT, org=reading.org, partition=c.id, newest=True)
+    return not any(r.by.client == "workflow" and r.why.record == c.ref and r.why.rev_after >= c.rev for r in rows)
+
+
+async def release(world: World, by: Provenance, item: str, *, early: bool = False) -> Done | None:
+    """The rules may place an item that was held. `early`: before its time, if it waits for workflows only."""
+
+    async def decide(reading: Reading) -> Decision:
+        w = await reading.one(WorkItem, item)
+        if w.rules_due_at is None or (w.rules_due_at > reading.moment.now and not (early and w.waits_for_workflows)):
+            raise Refused("It is not held, or not yet to be let go.")
+        after = w.with_(rules_due_at=None, waits_for_workflows=False)
+        why = Why(
+            direction="system",
+            kind="change",
+            reason="the rules may place it",
+            record=w.ref,
+            rev_before=w.rev,
+            rev_after=w.rev + 1,
+            guard=w.rev,
+        )
+        return Decision(partition=w.resource, why=why, writes=(step(w, after, reading.moment.now),))
+
+    try:
+        return await transact(world, by, decide)
+    except Refused:
+        return None
+
+
+async def release_after_workflows(world: World, by: Provenance, conversation: str) -> Done | None:
+    """The workflows of a conversation have run: its item need not wait for them."""
+    item = await Reading(world, by).claimed(WorkItem, open_item_claim(by.org, conversation))
+    if item is None or not item.waits_for_workflows:
+        return None
+    return await release(world, by, item.id, early=True)
+
+
+async def release_due(world: World) -> list[Done]:
+    """Held items, of any org, whose time has come."""
+    query = Query(name="overdue", org="", type=WorkItem.TYPE, before=world.clock.now(), limit=200)
+    done: list[Done] = []
+    for found in await world.store.find(query):
+        made = await release(world, provenance(found.org, "rules", SYSTEM), found.id)
+        done += [made] if made else []
+    return done
+
+
+async def note_workflows(world: World, by: Provenance) -> Done | None:
+    """The org has workflows from now on; until then nobody looks for them."""
+
+    async def decide(reading: Reading) -> Decision:
+        stored = await reading.one(OrgSettings, reading.org)
+        if stored.has_workflows:
+            raise Refused("It is known.")
+        return put(stored, {"has_workflows": True}, reading.moment)
+
+    try:
+        return await transact(world, by, decide)
+    except Refused:
+        return None
