@@ -134,6 +134,29 @@ async def test_every_stay_has_its_business_time(house: House, admin: Client, flo
     assert (found["wrapUp"]["time"], found["wrapUp"]["businessTime"]) == (23 * HOUR_MS, 7 * HOUR_MS)
 
 
+async def test_the_first_answer_of_its_agent_has_its_business_time(house: House, admin: Client, floor: Floor) -> None:
+    await office(admin, default=True)
+    house.clock.pass_ms(7 * HOUR_MS)
+    body = {"channels": ["chat"], "assignedUsers": floor.agents[:1]}
+    c = (await admin.post("/v1/conversations", body))["data"]["id"]
+    await settled(house)
+    house.clock.pass_ms(18 * HOUR_MS)  # Tuesday, 10:00
+    out = {"channel": "chat", "app": "chat", "direction": "out"}
+    await admin.post(f"/v1/conversations/{c}/messages", out)
+    await settled(house)
+    assert "firstRoutedResponse" not in await item_of(admin, c), "an administrator is not the agent"
+    said = (await floor.agent().post(f"/v1/conversations/{c}/messages", out))["data"]["id"]
+    house.clock.pass_ms(HOUR_MS)
+    await floor.agent().post(f"/v1/conversations/{c}/messages", out)
+    await settled(house)
+    assert (await item_of(admin, c))["firstRoutedResponse"] == {
+        "messageId": said,
+        "sentAt": "2026-03-03T10:00:00.000Z",
+        "time": 18 * HOUR_MS,
+        "businessTime": 2 * HOUR_MS,
+    }
+
+
 async def test_the_phone_menu_and_a_hang_up_have_theirs(house: House, admin: Client, floor: Floor) -> None:
     await office(admin, default=True)
     house.clock.pass_ms(7 * HOUR_MS)

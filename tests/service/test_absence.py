@@ -190,3 +190,43 @@ async def test_a_queue_is_archived_when_nothing_would_come_back_to_it(
     await admin.put(f"/v1/conversations/{c}", {"status": "done"})
     await settled(house)
     await admin.put(f"/v1/routing/queues/{floor.queue}", {"archived": True})
+
+
+async def test_an_agent_who_is_not_heard_gets_nothing_new_until_they_are(
+    house: House, admin: Client, floor: Floor
+) -> None:
+    await admin.put(SETTINGS, {"unreachableSeconds": 30})
+    org = (await admin.get(SETTINGS))["data"]["id"]
+    await floor.sign_in()
+    await floor.agent(1).send("POST", f"{SESSION}/heartbeat")  # not signed in: refused
+    house.clock.pass_ms(20_000)
+    assert await floor.agent().post(f"{SESSION}/heartbeat", status=204) == ""
+    house.clock.pass_ms(30_000)
+    assert await absence.miss_silent(house.world, org) == []
+    house.clock.pass_ms(1)
+    assert len(await absence.miss_silent(house.world, org)) == 1
+    assert await absence.miss_silent(house.world, org) == []
+    await admin.post("/v1/conversations", {"channels": ["chat"], "queue": {"id": floor.queue}})
+    await settled(house)
+    assert (await admin.get("/v1/routing/reservations"))["data"] == []
+    shown = (await floor.agent().get(SESSION))["data"]["attributes"]
+    assert shown["unreachableSince"] == "2026-03-02T09:00:20.000Z"
+    before = await house.store.last_position()
+    await floor.agent().post(f"{SESSION}/heartbeat", status=204)
+    assert await house.store.last_position() == before + 1, "to be back is news, to be there is not"
+    await floor.agent().post(f"{SESSION}/heartbeat", status=204)
+    assert await house.store.last_position() == before + 1
+    await settled(house)
+    assert len((await admin.get("/v1/routing/reservations"))["data"]) == 1
+
+
+async def test_nobody_is_missed_where_the_org_does_not_ask_for_it(house: House, admin: Client, floor: Floor) -> None:
+    org = (await admin.get(SETTINGS))["data"]["id"]
+    await floor.sign_in()
+    house.clock.pass_ms(10_000_000)
+    assert await absence.miss_silent(house.world, org) == []
+    await admin.put(SETTINGS, {"unreachableSeconds": 30})
+    assert len(await absence.miss_silent(house.world, org)) == 1
+    await admin.put(SETTINGS, {"unreachableSeconds": None})
+    await settled(house)
+    assert "unreachableSince" not in (await floor.agent().get(SESSION))["data"]["attributes"]

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.operation import get, put
+from interlock.api.operation import get, post, put
 from interlock.api.pages import Pages, paged, whole
 from interlock.api.shapes import Base, Guarded, Id, StatusType
 from interlock.domain.agent import User, WorkSession
@@ -18,8 +18,8 @@ from interlock.domain.errors import InvalidValue, NoLiveSession
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
+from interlock.service import absence, views
 from interlock.service import agents as service
-from interlock.service import views
 
 PATH = "/v1/routing/work-sessions"
 
@@ -144,6 +144,26 @@ async def say(call: Call) -> Answer:
     )
 
 
+@post(
+    f"{PATH}/current/heartbeat",
+    "beatCurrentWorkSession",
+    tag="work sessions",
+    roles=(*roles.SESSION_UPDATE, "org.user"),
+    kind=WorkSession,
+    answers="nothing",
+    status=204,
+    idempotency="no",
+    own=True,
+    errors=(NoLiveSession,),
+)
+async def beat(call: Call) -> Answer:
+    """Say that this agent's client is there. With `unreachableSeconds`, who says nothing for longer gets no offers."""
+    user = _user(call)
+    await live_session(call, user)
+    await absence.heard(call.world, call.by, user)
+    return Answer(204)
+
+
 @get(
     f"{PATH}/current/work-items",
     "listCurrentWorkItems",
@@ -260,4 +280,17 @@ async def of_queue(call: Call) -> Answer:
     return await _cut(call, found)
 
 
-OPERATIONS = (listed, current, say, current_items, current_offers, read, change, items, of_user, of_user_now, of_queue)
+OPERATIONS = (
+    listed,
+    current,
+    say,
+    beat,
+    current_items,
+    current_offers,
+    read,
+    change,
+    items,
+    of_user,
+    of_user_now,
+    of_queue,
+)

@@ -431,6 +431,7 @@ def with_status(s: WorkSession, status: Status, now: int, calendar: Calendar) ->
         routable=status.routable and not ends,
         signed_out_at=now if ends else None,
         before_call=None,
+        unreachable_since_at=None,
         total_time_by_status=spent,
     )
 

@@ -7,7 +7,7 @@ What may live in this file: the records, the table, and the projections of a sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
@@ -119,6 +119,15 @@ class Abandoned(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     business_time: int
 
 
+class FirstResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The owner's first message out: how long after it was given to them (ms)."""
+
+    message_id: str
+    sent_at: int
+    time: int
+    business_time: int
+
+
 class QueuePass(Record, frozen=True, kw_only=True):
     """One stay of an item in a queue (API: `work_item_revision`). The first is made with the item, empty."""
 
@@ -217,7 +226,7 @@ class WorkItem(Record, frozen=True, kw_only=True):
     resource_first_queue_time: int | None = None
     resource_first_route_time: int | None = None
     resource_first_assign_time: int | None = None
-    first_routed_response: dict[str, Any] | None = None
+    first_routed_response: FirstResponse | None = None
     abandoned: Abandoned | None = None
     completed_at: int | None = None
     over_capacity: bool = False

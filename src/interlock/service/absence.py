@@ -9,7 +9,7 @@ from interlock.domain.errors import NotFound, Refused
 from interlock.domain.queue import Queue
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
-from interlock.ports import Query, World
+from interlock.ports import Commit, Mark, Query, World
 from interlock.service.cases import case_of, last_item, live_session
 from interlock.service.transact import SYSTEM, Decide, Done, Reading, provenance, transact
 
@@ -140,3 +140,58 @@ async def unassign_absent(world: World, by: Provenance, item: str) -> Done | Non
 
     made = await _unless_refused(world, by, decide)
     return made[0] if made else None
+
+
+HEARD = "heard"
+"""The space of marks that say when an agent's client was last heard: no record, no row, no event."""
+
+
+async def heard(world: World, by: Provenance, user: str) -> None:
+    """A sign of life of an agent's client. Whoever was unreachable is back at once."""
+    now = world.clock.now()
+    mark = Mark(space=HEARD, org=by.org, key=user, value=str(now).encode())
+    await world.store.commit(Commit(marks=(mark,)))
+
+    async def decide(reading: Reading) -> Decision:
+        s = await live_session(reading, user)
+        if s is None or s.unreachable_since_at is None:
+            raise Refused("They were not missed.")
+        return _changed(s, s.with_(unreachable_since_at=None), reading)
+
+    session = await live_session(Reading(world, by), user)
+    if session is not None and session.unreachable_since_at is not None:
+        await _unless_refused(world, by, decide)
+
+
+async def miss_silent(world: World, org: str) -> list[Done]:
+    """Agents of whose client nothing was heard for longer than `unreachableSeconds` are unreachable from now on."""
+    by = provenance(org, "routing", SYSTEM)
+    settings = await Reading(world, by).maybe(OrgSettings, org)
+    if settings is None or settings.unreachable_seconds is None:
+        return []
+    live = await world.store.find(Query(name="live_sessions", org=org, type=WorkSession.TYPE, limit=10_000))
+    done: list[Done] = []
+    for s in live:
+        if isinstance(s, WorkSession) and s.unreachable_since_at is None:
+            done += await _miss(world, by, s, settings.unreachable_seconds * 1000)
+    return done
+
+
+async def _miss(world: World, by: Provenance, s: WorkSession, after_ms: int) -> list[Done]:
+    last = await _last_heard(world, s)
+    if world.clock.now() - last <= after_ms:
+        return []
+
+    async def decide(reading: Reading) -> Decision:
+        now = await reading.one(WorkSession, s.id)
+        if now.rev != s.rev or await _last_heard(world, s) != last:
+            raise Refused("Something was heard of them.")
+        return _changed(now, now.with_(unreachable_since_at=last), reading)
+
+    return await _unless_refused(world, by, decide)
+
+
+async def _last_heard(world: World, s: WorkSession) -> int:
+    """When a shift's client was last heard (ms); signing in counts."""
+    mark = await world.store.mark(HEARD, s.org, s.user)
+    return max(s.signed_in_at, int(mark.value or b"0") if mark else 0)

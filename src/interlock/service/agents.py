@@ -183,6 +183,7 @@ async def refresh_sessions(
                 queues=enabled.queues if enabled else (), routing_settings=enabled.id if enabled else None,
                 limits=agent.limits(who, enabled, org), skills=who.skills,
                 accept_timeout_factor=who.accept_timeout_factor,
+                unreachable_since_at=s.unreachable_since_at if org.unreachable_seconds else None,
                 priorities=await _priorities(reading, enabled),
                 offer_rate=enabled.offer_rate if enabled else None,
             ))  # fmt: skip

@@ -11,9 +11,14 @@ from interlock.domain import conversation as conversations
 from interlock.domain import message as messages
 from interlock.domain.conversation import Conversation, Shared
 from interlock.domain.customer import Customer
-from interlock.domain.decision import Decision, Provenance, Write, birth
+from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
+from interlock.domain.errors import Refused
 from interlock.domain.message import Message
+from interlock.domain.queue import Queue
+from interlock.domain.work_item import FirstResponse
 from interlock.ports import World
+from interlock.service.calendars import hours_of
+from interlock.service.cases import open_item
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
@@ -42,6 +47,37 @@ async def begin_with(
         return msgspec.structs.replace(first, writes=tuple(_as_born(w, begun) for w in told.writes))
 
     return await transact(world, by, decide, beside=beside)
+
+
+async def note_response(world: World, by: Provenance, message: str) -> Done | None:
+    """The first message out by whoever has the item, after they got it: `firstRoutedResponse`. `None` if it is not."""
+
+    async def decide(reading: Reading) -> Decision:
+        m = await reading.one(Message, message)
+        item = await open_item(reading, m.conversation)
+        given_at = item.handle.entered_at if item and item.handle else None
+        if item is None or given_at is None or item.first_routed_response is not None:
+            raise Refused("Nothing waits for a first answer.")
+        if m.direction != "out" or m.auto or m.created_by != item.assigned_to or m.sent_at < given_at:
+            raise Refused("It is not the owner's answer.")
+        queue = await reading.maybe(Queue, item.queue)
+        calendar = (await hours_of(reading, (queue,) if queue else ())).of(item.queue)
+        time, business_time = m.sent_at - given_at, calendar.business_ms(given_at, m.sent_at)
+        after = item.with_(first_routed_response=FirstResponse(m.id, m.sent_at, time, business_time))
+        why = Why(
+            direction="system",
+            kind="change",
+            record=item.ref,
+            rev_before=item.rev,
+            rev_after=item.rev + 1,
+            guard=item.rev,
+        )
+        return Decision(partition=item.resource, why=why, writes=(step(item, after, reading.moment.now),))
+
+    try:
+        return await transact(world, by, decide)
+    except Refused:
+        return None
 
 
 def _as_born(write: Write, begun: Conversation) -> Write:

@@ -19,6 +19,7 @@ from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Provenance
 from interlock.domain.event import event_id
 from interlock.domain.log import Row
+from interlock.domain.message import Message
 from interlock.domain.queue import Queue
 from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
@@ -30,6 +31,7 @@ from interlock.service import (
     calls,
     conversations,
     holding,
+    messages,
     orgs,
     queues,
     requirements,
@@ -157,6 +159,13 @@ async def follow_calls(world: World, cue: Cue) -> None:
         await calls.follow(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
 
 
+async def note_response(world: World, cue: Cue) -> None:
+    """A message went out: it may be the owner's first answer."""
+    seen = log.snapshot_of(cue.snapshot)
+    if isinstance(seen, Message) and seen.direction == "out" and seen.created_by and not seen.auto:
+        await messages.note_response(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
+
+
 async def weigh(world: World, cue: Cue) -> None:
     """A shift began, or somebody without one was given an item: what they have weighs from now on."""
     seen = log.snapshot_of(cue.snapshot)
@@ -230,13 +239,14 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("rules", "work_item", place, frozenset({"status", "coupled", "rulesDueAt"})),
     Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
     Reaction("routing", "work_session", follow_calls, frozenset({"holding"})),
+    Reaction("routing", "message", note_response, verbs=("create",)),
     Reaction("routing", "work_item", take_from_absent, verbs=("create",)),
     Reaction("routing", "work_session", weigh, verbs=("create",)),
     Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "queue", apply_priority, frozenset({"applied"}), ("update",)),
     Reaction("routing", "user", take_limits, frozenset({"capacity", "skills", "acceptTimeoutFactor"}), ("update",)),
-    Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity"}), ("update",)),
+    Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity", "unreachableSeconds"}), ("update",)),
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
     Reaction("workflow", "conversation", automate, each=True),
     Reaction("workflow", "bulk", carry_out_bulk, verbs=("create",)),
@@ -282,6 +292,11 @@ async def wake_snoozed(world: World) -> int:
 async def release_held(world: World) -> int:
     """Items that the queue rules left alone for a while, and now may place."""
     return len(await holding.release_due(world))
+
+
+async def miss_silent(world: World) -> int:
+    """Agents of whose client nothing was heard for too long."""
+    return sum([len(await absence.miss_silent(world, org.id)) for org in await orgs.all_orgs(world)])
 
 
 async def requeue_left(world: World) -> int:
@@ -333,6 +348,7 @@ CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "route_due", 0.5, route_due),
     Cadence("records", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "requeue_left", 1.0, requeue_left),
+    Cadence("routing", "miss_silent", 5.0, miss_silent),
     Cadence("rules", "release_held", 0.5, release_held),
     Cadence("routing", "sweep_queues", 5.0, sweep_queues),
     Cadence("routing", "check_floors", 5.0, check_floors),
