@@ -35,6 +35,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.booleans()
         case inspect.IntType():
             return NUMBERS
+        case inspect.FloatType():
+            return st.sampled_from([1.0, 2.5, 10.0])
         case inspect.StrType():
             return WORDS
         case inspect.LiteralType():
