@@ -8,6 +8,7 @@ from interlock.console import history, verdict
 from interlock.console.asked import Asked, Page
 from interlock.console.door import Json
 from interlock.console.names import Names
+from interlock.console.rendering import lasting, milliseconds
 from interlock.console.route import page
 
 PAGES_MAX = 5
@@ -171,8 +172,6 @@ def _text(row: Json) -> str:
 
 
 def _span(rows: list[Json]) -> str:
-    from interlock.console.rendering import lasting, milliseconds
-
     if len(rows) < 2:
         return ""
     return lasting(milliseconds(rows[-1]["at"]) - milliseconds(rows[0]["at"]))

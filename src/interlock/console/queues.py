@@ -7,7 +7,8 @@ from typing import Any
 from interlock.console import reasons
 from interlock.console.asked import Asked, Done, Missing, Page
 from interlock.console.door import Json, Refusal
-from interlock.console.rendering import several
+from interlock.console.names import Names
+from interlock.console.rendering import milliseconds, several
 from interlock.console.route import act, page
 
 ITEMS_SHOWN = 50
@@ -24,7 +25,9 @@ async def queues(asked: Asked) -> Page:
     opened = asked.query.get("open", "")
     if opened and opened not in {q["id"] for q in told["queues"]}:
         opened = ""
+    names = Names(asked.api)
     for q in told["queues"]:
+        await _name_who_paused(q, names)
         q["late"] = is_late(q, told["at"])
         q["percent"] = percent(q["hour"])
     show = asked.query.get("show", "")
@@ -43,10 +46,16 @@ async def queues(asked: Asked) -> Page:
     return Page(template="queues.html", data=data, more={"topics": ",".join(topics), "wall": "wall" in asked.query})
 
 
+async def _name_who_paused(q: Json, names: Names) -> None:
+    """A queue that was paused over the API names an id; one that was paused here names a person."""
+    by = (q["paused"] or {}).get("by")
+    if isinstance(by, dict):
+        await names.learn([(by["type"], by["id"])])
+        q["paused"] = {**q["paused"], "by": names.actor(by)}
+
+
 def is_late(q: Json, at: str) -> bool:
     """Whether somebody waits past the queue's target."""
-    from interlock.console.rendering import milliseconds
-
     target = q["targetSeconds"]
     return bool(target is not None and q["since"] and milliseconds(at) - milliseconds(q["since"]) > target * 1000)
 
@@ -155,9 +164,9 @@ async def perform(asked: Asked) -> Done:
     path = f"/v1/routing/queues/{queue['id']}"
     match name:
         case "pause":
-            paused: dict[str, Any] = {"by": asked.who.name, "at": told["at"]}
-            note = asked.form.get("note", "").strip()[:200]
-            await asked.api.send("PUT", path, {"paused": paused | ({"note": note} if note else {})}, once=once)
+            reason = asked.form.get("note", "").strip()[:200]
+            paused: dict[str, Any] = {"reason": reason, "by": asked.who.name, "at": milliseconds(told["at"])}
+            await asked.api.send("PUT", path, {"paused": paused}, once=once)
             said = "paused"
         case "resume":
             await asked.api.send("PUT", path, {"paused": None}, once=once)
@@ -175,20 +184,13 @@ async def perform(asked: Asked) -> Done:
 
 async def _move(asked: Asked, queue: Json) -> Done:
     """One command for each waiting item: what is taken meanwhile stays with whoever took it."""
-    to = asked.form.get("to", "")
-    listed = await asked.api.get(f"/v1/routing/queues/{queue['id']}/work-items", pageSize=MOVED_MAX, status="queued")
-    moved, stayed = 0, 0
-    for item in listed["data"]:
-        body = {"queue": {"id": to}, "rev": item["attributes"]["rev"]}
-        try:
-            await asked.api.send("PUT", f"/v1/routing/work-items/{item['id']}", body)
-            moved += 1
-        except Refusal as no:
-            if no.status not in (409, 412, 422) or no.code == "INVALID_VALUE":
-                raise
-            stayed += 1
-    detail = f"{several(stayed, 'item')} went elsewhere meanwhile and stayed there." if stayed else ""
-    return Done(title=f"Moved {several(moved, 'item')}.", detail=detail, changed=("queues",), back="/queues")
+    body = {"to": asked.form.get("to", "")}
+    path = f"/v1/routing/queues/{queue['id']}/move"
+    told = (await asked.api.send("POST", path, body, once=asked.form.get("once", "")))["meta"]
+    stayed = f"{several(told['failed'], 'item')} went elsewhere meanwhile and stayed there. " if told["failed"] else ""
+    more = "More wait behind them: move again." if told["more"] else ""
+    title = f"Moved {several(told['succeeded'], 'item')}."
+    return Done(title=title, detail=stayed + more, changed=("queues",), back="/queues")
 
 
 ROUTES = (queues, confirm, perform)
