@@ -69,6 +69,18 @@ def several(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def bars(series: list[list[int]], which: int) -> str:
+    """The bars of a sparkline as one path in a box of 120 by 20: `which` 0 for all taken, 1 for those in time."""
+    most = max((minute[0] for minute in series), default=0) or 1
+    drawn = ((n * 2, round(18 * minute[which] / most, 1)) for n, minute in enumerate(series) if minute[which])
+    return "".join(f"M{x} 20v-{high}h1.5v{high}z" for x, high in drawn)
+
+
+def most(series: list[list[int]]) -> int:
+    """The most that were taken in one minute."""
+    return max((minute[0] for minute in series), default=0)
+
+
 class Rendering:
     """Every template of the console."""
 
@@ -80,7 +92,7 @@ class Rendering:
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
         self._jinja.globals.update(static=statics.url, once=lambda: secrets.token_hex(12), several=several)
-        self._jinja.filters.update(ms=milliseconds, clock=clock, lasting=lasting, short=short)
+        self._jinja.filters.update(ms=milliseconds, clock=clock, lasting=lasting, short=short, bars=bars, most=most)
 
     def page(self, asked: Asked, page: Page) -> bytes:
         """A page, or the part of it that was asked for."""

@@ -59,6 +59,12 @@ document.addEventListener("keydown", event => {
   }
 });
 document.addEventListener("click", event => {
+  const ask = event.target.closest?.("[data-ask]");
+  if (ask && window.htmx && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button) {
+    event.preventDefault();
+    window.htmx.ajax("GET", `${ask.getAttribute("href")}?region=panel`, { target: "#panel", swap: "innerHTML" });
+    return;
+  }
   const close = event.target.closest?.("[data-close]");
   const panel = document.getElementById("panel");
   if (close && panel?.contains(close)) { event.preventDefault(); panel.replaceChildren(); }
