@@ -3,7 +3,7 @@
     python bench/console.py
 
 One server on a SQLite file, fifty queues, one page. The priority of one queue is changed over the API, from 2 to 99.
-Counted is the time from the stamp of the commit (the record's `updatedAt`, by the same machine's clock) to the moment in
+Counted is the time from the stamp of the commit (the record's `updatedAt`, by this machine's clock) to the moment in
 which the cell has changed in the page. Changes are so far apart that the stream's 250 ms hold none of them back.
 """
 
