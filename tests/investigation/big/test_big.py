@@ -292,6 +292,29 @@ def test_other_inputs_go_through_their_readers_and_give_the_same(day: Path, tmp_
     ]
 
 
+def test_a_packed_log_that_ends_early_is_read_as_far_as_it_goes(day: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "day.log.gz"
+    packed.write_bytes(gzip.compress(day.read_bytes(), 1)[:300_000])
+    read = big.investigate([packed]).report.inputs[0]
+    whole = open_inputs([packed])
+    assert len(list(whole)) == read.observations > 100
+    assert read.format == "json-lines"
+    assert read.refused[-1].why == whole.inputs[0].refused[-1].why == "the gzip data ends early"
+
+
+def test_standard_input_is_read_like_a_file(day: Path) -> None:
+    program = (
+        "import sys; from interlock.investigation.big import run as big; done = big.investigate(['-']);"
+        "i = done.report.inputs[0]; print(i.name, i.entries, i.bytes, len(done.report.findings), done.tally.examined)"
+    )
+    with day.open("rb") as file:
+        piped = subprocess.run([sys.executable, "-c", program], stdin=file, capture_output=True, text=True, check=True)
+    done = big.investigate([day])
+    read = done.report.inputs[0]
+    told = ["-", *map(str, (read.entries, read.bytes, len(done.report.findings), done.tally.examined))]
+    assert piped.stdout.split() == told
+
+
 def test_memory_stays_below_160_mib_in_every_process(day: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from interlock.investigation.big import run as big;"
@@ -301,6 +324,24 @@ def test_memory_stays_below_160_mib_in_every_process(day: Path) -> None:
     peaks = [int(peak) for peak in told.stdout.split()]  # of a process of its own: a fork has its parent's memory
     assert len(peaks) == 2
     assert max(peaks) < 160 << 20
+
+
+def test_memory_stays_bounded_with_lines_of_megabytes(tmp_path: Path) -> None:
+    """Events are read however long they are; other lines that would become millions of objects are passed over."""
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        file.write(EVENT.encode() + b"\n")
+        file.write(EVENT.replace('"client"', f'"text":"{"x" * (12 << 20)}","client"').encode() + b"\n")
+        file.write(b'{"attributes":[' + b"1," * (6 << 20) + b"1]}\n" + b'{"attributes":[' + b"1," * (6 << 20) + b"\n")
+        file.write(b"x" * (40 << 20) + b"\n" + EVENT.encode() + b"\n")
+    program = (
+        "import sys; from interlock.investigation.big import run as big; done = big.investigate([sys.argv[1]]);"
+        "i = done.report.inputs[0]; print(i.observations, [r.place.line for r in i.refused], *done.peaks, sep=';')"
+    )
+    told = subprocess.run([sys.executable, "-c", program, str(log)], capture_output=True, text=True, check=True)
+    observations, refused, *peaks = told.stdout.split(";")
+    assert (observations, refused) == ("3", "[3, 4, 5]")
+    assert max(map(int, peaks)) < 160 << 20
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 50])

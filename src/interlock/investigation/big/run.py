@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import signal
 import sys
 import tempfile
@@ -22,20 +21,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from interlock.investigation.big.layout import LaidOut, lay_out
 from interlock.investigation.big.lines import Places, Share, shares
-from interlock.investigation.big.parse import KNOWN_NAMES
 from interlock.investigation.big.spill import Entries, Spill, batches, counts_of, partitions_for, rows_at_once
 from interlock.investigation.big.take import Took, take, take_slowly
 from interlock.investigation.big.worker import Judge, Sources, Tally
-from interlock.investigation.finding import History, Limits
+from interlock.investigation.finding import History, Limits, Refused
 from interlock.investigation.investigate import Examined, Input, Report, Screened, report
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.observation import Place
 from interlock.investigation.readers import Input as Read
-from interlock.investigation.readers import Reading, open_inputs
-from interlock.investigation.readers.detect import detect
-from interlock.investigation.readers.source import Stream
-from interlock.investigation.vocabulary import CANONICAL
 
 MEMORY = 128 << 20
 WORKERS = 2
@@ -54,7 +49,7 @@ class Plan(NamedTuple):
     number: int
     shares: list[Share]
     slow: list[int]
-    reading: Reading
+    laid: LaidOut
     spill: Path
     partitions: int
     memory: int
@@ -81,18 +76,16 @@ def investigate(
     histories_max   so many of the histories with findings come back whole, for timelines
     Ctrl-C ends the reading, and the report is partial; a second one ends the run.
     """
-    # A worker's own standard input is closed when it is forked: it reads from a copy.
-    stdin = os.fdopen(os.dup(0), "rb") if "-" in map(str, paths) else None
-    reading = open_inputs(paths, format=format, mapping=mapping, stdin=stdin)
-    fast = [n for n in range(len(reading.inputs)) if mapping is None and is_fast(reading, n, format)]
-    sizes = [_size(i.name) for i in reading.inputs]
-    partitions = partitions_for(sum(sizes), memory // workers)
-    with tempfile.TemporaryDirectory(prefix="interlock-") as folder:
-        spills = [Path(folder) / f"rows-{n}" for n in range(workers)]
-        plans = _plans(reading, fast, sizes, spills, partitions, memory, limits)
+    with tempfile.TemporaryDirectory(prefix="interlock-") as named:
+        folder = Path(named)
+        laid = lay_out(paths, folder, format, mapping)
+        sizes = [_size(path) for path in laid.paths]
+        partitions = partitions_for(sum(sizes), memory // workers)
+        spills = [folder / f"rows-{n}" for n in range(workers)]
+        plans = _plans(laid, sizes, spills, partitions, memory, limits)
         crew = _Crew(plans, spills)
         try:
-            return crew.run(reading, fast, sizes, progress, histories_max)
+            return crew.run(laid, sizes, progress, histories_max)
         finally:
             crew.end()
 
@@ -104,44 +97,18 @@ def _size(name: str) -> int:
         return 0
 
 
-def is_fast(reading: Reading, number: int, format: str | None) -> bool:
-    """Whether an input is plain JSON lines in a file, in which every unit field has a name that the parser knows."""
-    name = reading.inputs[number].name
-    path = Path(name)
-    if name == "-" or not path.is_file() or format not in (None, "json-lines"):
-        return False
-    with path.open("rb") as file:
-        stream = Stream(file)
-        found, _ = detect(stream.head, name, format)
-        if stream.packing or stream.trouble or found is None or found.container != "json-lines":
-            return False
-        return not _other_names(stream.head)
-
-
-def _other_names(head: bytes) -> bool:
-    """Whether the beginning shows a name of users, queue or status that the parser would pass over."""
-    others = [name for name in CANONICAL if name not in KNOWN_NAMES and name != "state"]
-    return any(b'"%s":' % name.encode() in head for name in others)
-
-
 def _plans(
-    reading: Reading,
-    fast: list[int],
-    sizes: list[int],
-    spills: list[Path],
-    partitions: int,
-    memory: int,
-    limits: Limits,
+    laid: LaidOut, sizes: list[int], spills: list[Path], partitions: int, memory: int, limits: Limits
 ) -> list[Plan]:
     """Each fast input in as many shares as there are workers; the others go round."""
     workers = len(spills)
     parts: list[list[Share]] = [[] for _ in spills]
-    for n in fast:
-        for at, share in enumerate(shares(n, reading.inputs[n].name, sizes[n], workers)):
+    for n in sorted(laid.fast):
+        for at, share in enumerate(shares(n, laid.paths[n], sizes[n], workers)):
             parts[at].append(share)
-    slow = [n for n in range(len(reading.inputs)) if n not in set(fast)]
+    slow = [n for n in range(len(laid.paths)) if n not in laid.fast]
     return [
-        Plan(w, parts[w], slow[w::workers], reading, spills[w], partitions, memory // workers, limits)
+        Plan(w, parts[w], slow[w::workers], laid, spills[w], partitions, memory // workers, limits)
         for w in range(workers)
     ]
 
@@ -177,11 +144,11 @@ class _Crew:
                 process.join()
 
     def run(
-        self, reading: Reading, fast: list[int], sizes: list[int], progress: Callable[[int, int], None] | None,
+        self, laid: LaidOut, sizes: list[int], progress: Callable[[int, int], None] | None,
         histories_max: int,
     ) -> Done:  # fmt: skip
         """Both steps."""
-        partial = False
+        partial = laid.partial
         total, read = sum(sizes), 0
 
         def told(more: int) -> None:
@@ -197,7 +164,7 @@ class _Crew:
             partial = True
             taken = self._gather(lambda _: None)
         took = [t for part in taken for t in part[0]]
-        inputs = _inputs(reading, fast, took, [s for part in taken for s in part[1]])
+        inputs = _inputs(laid, took, [s for part in taken for s in part[1]])
         end = max((part[3] for part in taken), default=-1)
         puts = [part[2] for part in taken]
         parts = batches(counts_of(puts), rows_at_once(self._plans[0].memory // 2))
@@ -280,12 +247,12 @@ def _firsts(took: list[Took]) -> dict[int, list[tuple[int, int]]]:
     return firsts
 
 
-def _inputs(reading: Reading, fast: list[int], taken: list[Took], slow: list[tuple[int, Read]]) -> list[Input]:
+def _inputs(laid: LaidOut, taken: list[Took], slow: list[tuple[int, Read]]) -> list[Input]:
     """The report on each input, in order. Lines that were counted within a share are numbered in their input."""
     told = dict(slow)
     out: list[Input] = []
-    for n, named in enumerate(reading.inputs):
-        if n not in fast:
+    for n, named in enumerate(laid.reading.inputs):
+        if n not in laid.fast:
             read = told.get(n, named)
             out.append(Input(
                 name=read.name, format=read.format, bytes=read.bytes, entries=read.entries,
@@ -298,6 +265,8 @@ def _inputs(reading: Reading, fast: list[int], taken: list[Took], slow: list[tup
             repairs += [_later(r, before) for r in t.repairs]
             refused += [_later(r, before) for r in t.refused]
             before += t.lines
+        if n in laid.trouble:
+            refused.append(Refused(Place(n, before), laid.trouble[n]))
         out.append(Input(
             name=named.name, format="json-lines", bytes=sum(t.share.end - t.share.begin for t in parts),
             entries=sum(t.entries for t in parts), observations=sum(t.observations for t in parts),
@@ -319,7 +288,7 @@ def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
     try:
         pipe.send(("taken", _take(plan, pipe, stop)))
         puts, parts, firsts, end, histories_max = pipe.recv()
-        places = {n: Places(plan.reading.inputs[n].name, at) for n, at in firsts.items()}
+        places = {n: Places(plan.laid.paths[n], at) for n, at in firsts.items()}
         examined: list[Examined] = []
         sources = Sources(places, [packed_beside(path) for path in spills])
         judge = Judge(sources, plan.limits, end, histories_max)
@@ -353,7 +322,7 @@ def _take(plan: Plan, pipe: Connection, stop: Any) -> Any:
     slow: list[tuple[int, Read]] = []
     end = max((t.end for t in took), default=-1)
     for n in plan.slow:
-        read, last = take_slowly(plan.reading, n, spill, entries, on)
+        read, last = take_slowly(plan.laid.reading, n, spill, entries, on)
         slow.append((n, read))
         end = max(end, last)
     spill.close()
