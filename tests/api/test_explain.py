@@ -134,3 +134,34 @@ async def test_decisions_are_paged_by_position(house: House, admin: Client, floo
     assert {d["id"] for d in seen} <= {d["id"] for d in everything}
     refused = await admin.get("/v1/routing/decisions?page[size]=201", 400)
     assert refused["errors"][0]["source"] == {"parameter": "page[size]"}
+
+
+async def test_how_long_is_not_known_until_some_have_waited(house: House, admin: Client, floor: Floor) -> None:
+    """Then it is told with its basis; and what is held, or served by nobody, is not forecast."""
+    path = f"/v1/routing/queues/{floor.queue}/forecast"
+    nobody = await told(admin, path)
+    assert (nobody["known"], nobody["because"]) == (False, "NOBODY_THERE")
+    await floor.sign_in()
+    assert (await told(admin, path))["because"] == "TOO_FEW"
+    agent = floor.agent()
+    for _ in range(25):
+        c = await waiting(house, admin, floor)
+        house.clock.pass_ms(6_000)
+        offer = (await agent.get("/v1/routing/reservations?state=pending"))["data"][0]["id"]
+        await agent.post(f"/v1/routing/reservations/{offer}/accept", {}, 200)
+        await settled(house)
+        house.clock.pass_ms(60_000)
+        await admin.put(f"/v1/conversations/{c}", {"status": "done"})
+        await settled(house)
+    known = await told(admin, path)
+    assert known["waitSeconds"] == {"low": 6, "middle": 6, "high": 6}
+    assert known["basis"] == {
+        "position": 0, "takesPerHour": 600.0, "agentsFree": 1, "agentsEligible": 1, "sample": 25,
+    }  # fmt: skip
+    assert "25 waits like it" in known["sentence"]
+    await admin.put(f"/v1/routing/queues/{floor.queue}", {"paused": {"reason": "fire drill"}})
+    assert (await told(admin, path))["because"] == "NOT_SERVED_NOW"
+    c = await waiting(house, admin, floor)
+    why = await told(admin, f"/v1/conversations/{c}/explain")
+    assert why["waiting"]["forecast"]["because"] == "NOT_SERVED_NOW"
+    await admin.get(f"/v1/routing/queues/{'0' * 24}/forecast", 404)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interlock.cli.main import run
-from interlock.cli.simulate import _side
+from interlock.cli.simulate import side_of
 from interlock.domain.event import encode, events_of
 from interlock.domain.rule import QueueRule, RuleList
 from interlock.simulation.arrivals import day_of
@@ -79,7 +79,7 @@ def changed(tmp_path: Path) -> Path:
 
 def lived(config: Path, agents: int = 6, seed: int = 3) -> WhatIf:
     """A day that leaves a log of its own: made from arrivals, as production would have written it."""
-    side = _side(day_of(arrivals(), seed=seed, handle_s=240), config, seed, prune=False)
+    side = side_of(day_of(arrivals(), seed=seed, handle_s=240), config, seed, prune=False)
     side.staff("Support", agents)
     at_once(side.play())
     return side
@@ -140,8 +140,8 @@ def test_the_day_as_it_was_comes_out_nearly_as_it_was(config: Path) -> None:
 def test_what_moves_is_what_the_rules_say(config: Path, changed: Path) -> None:
     """Held against the rules themselves, asked one by one."""
     day = recorded(lived(config))
-    before = _side(day, None, 5, prune=False)
-    after = _side(day, changed, 5, prune=True)
+    before = side_of(day, None, 5, prune=False)
+    after = side_of(day, changed, 5, prune=True)
     for side in (before, after):
         at_once(side.play())
     document = told(day, before, after, seed=5, source="here")

@@ -17,7 +17,7 @@ from interlock.domain.ids import is_id
 from interlock.domain.queue import Queue
 from interlock.domain.resource import iso, link
 from interlock.domain.waits import Step, waits_of
-from interlock.service import views, waits
+from interlock.service import forecasts, views, waits
 
 QUEUES_MAX = 100
 STEPS_MAX = 1_440
@@ -146,4 +146,27 @@ def _shown(s: Step) -> dict[str, Any]:
     }
 
 
-OPERATIONS = (metrics, series)
+@get(
+    "/v1/routing/queues/{id:str}/forecast",
+    "getQueueForecast",
+    tag="queues",
+    roles=roles.QUEUE_READ,
+    answers="forecast",
+    own=True,
+)
+async def forecast(call: Call) -> Answer:
+    """Read how long an item would wait that entered the queue now, with an 80 % interval and what it rests on.
+
+    Where there is too little to go on, `known` is false and `because` says why.
+    """
+    queue = await call.one(Queue, call.id())
+    data = {
+        "type": "forecast",
+        "id": queue.id,
+        "attributes": await forecasts.of_queue(call.world, queue),
+        "relationships": {"queue": link("queue", queue.id)},
+    }
+    return Answer(200, encode({"data": data, "links": {"self": call.path}}))
+
+
+OPERATIONS = (metrics, series, forecast)

@@ -272,6 +272,7 @@ def answer_name(o: Operation) -> str:
         "criteria": "CriteriaDocument",
         "dry-run": "ToldDocument",
         "evaluation": "ToldDocument",
+        "forecast": "ToldDocument",
         "resource": "ResourceDocument",
         "resources": "ResourceList",
     }[o.answers]

@@ -82,10 +82,10 @@ def _compare(
     from interlock.simulation.compared import left_out, told
 
     recorded_only = rules is None or not any(e.queue for e in day.entries)
-    first = _side(day, against or (rules if recorded_only else None), seed, prune=prune)
+    first = side_of(day, against or (rules if recorded_only else None), seed, prune=prune)
     second = None
     if rules is not None and (against is not None or not recorded_only):
-        second = _side(day, rules, seed, prune=prune)
+        second = side_of(day, rules, seed, prune=prune)
     known = [r for side in (first, second) if side for r in side.store.all(QueueRule.TYPE)]
     gone = left_out(day, [r for r in known if isinstance(r, QueueRule) and not r.deleted])
     day.entries = [e for e in day.entries if e not in gone] if gone else day.entries
@@ -97,7 +97,7 @@ def _compare(
     return document
 
 
-def _side(day: Yesterday, files: Path | None, seed: int, *, prune: bool) -> WhatIf:
+def side_of(day: Yesterday, files: Path | None, seed: int, *, prune: bool) -> WhatIf:
     """One configuration: the recorded one, changed by these files as `interlock apply` would change a server."""
     from interlock.simulation.what_if import WhatIf
     from interlock.simulation.world import at_once

@@ -22,7 +22,7 @@ from interlock.domain.resource import iso
 from interlock.domain.work_item import WorkItem
 from interlock.domain.workflow import Workflow
 from interlock.ports import World
-from interlock.service import views, why_waiting
+from interlock.service import forecasts, views, why_waiting
 from interlock.service.cases import open_item
 from interlock.service.transact import Reading, provenance
 from interlock.service.why_waiting import Names
@@ -58,11 +58,7 @@ async def of_conversation(world: World, c: Conversation) -> Json:
     names = Told(world, c.org)
     item = await open_item(Reading(world, provenance(c.org, "api")), c.id)
     assignment = await _assignment(names, c, rows)
-    waiting = (
-        await why_waiting.of_item(world, names, item)
-        if item is not None and item.status in ("ivr", "queued", "routed")
-        else None
-    )
+    waiting = await _waiting(world, names, item) if item is not None else None
     syncs = [_sync(row, names) for row in rows if row.why.direction in ("forward", "reverse")]
     sentences = [*(assignment or {}).get("sentences", []), *(waiting or {}).get("sentences", [])]
     if not sentences:
@@ -83,7 +79,7 @@ async def of_item(world: World, item: WorkItem) -> Json:
     found = await views.present(world, item.org, Conversation, item.resource)
     rows = await views.newest_rows(world, item.org, ROWS_MAX, partition=item.resource)
     names = Told(world, item.org)
-    waiting = await why_waiting.of_item(world, names, item) if item.status in ("ivr", "queued", "routed") else None
+    waiting = await _waiting(world, names, item)
     assignment = await _of_unit(names, item.coupled.outcome.winner, item.coupled.outcome.losers, rows)
     sentences = [*(assignment or {}).get("sentences", []), *(waiting or {}).get("sentences", [])]
     return {
@@ -94,6 +90,15 @@ async def of_item(world: World, item: WorkItem) -> Json:
         "assignment": assignment,
         "waiting": waiting,
     }
+
+
+async def _waiting(world: World, names: Told, item: WorkItem) -> Json | None:
+    """Why it waits, if it does, and how much longer it has to be expected to."""
+    if item.status not in ("ivr", "queued", "routed"):
+        return None
+    told = await why_waiting.of_item(world, names, item)
+    expected = await forecasts.of_item(world, item, ahead=told["ahead"], because=told["because"])
+    return {**told, "forecast": expected}
 
 
 async def of_queue(world: World, queue: Queue) -> Json:

@@ -28,7 +28,7 @@ from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, Query
-from interlock.service import agents, reservations, routing, sync, work_items
+from interlock.service import absence, reservations, routing, sync, work_items
 from interlock.service.cases import open_item
 from interlock.service.preconditions import Precondition
 from interlock.service.sync import by_sync
@@ -206,7 +206,7 @@ class WhatIf:
         )  # fmt: skip
         await self._write(session.id, step(there, agent.reckon(after), self.clock.at))
         if not after.routable:
-            await agents.give_back(self.world, routing.by_routing(self.day.org), session.id)
+            await absence.give_back(self.world, routing.by_routing(self.day.org), session.id)
 
     async def _as_configured(self, s: WorkSession) -> WorkSession:
         """What the agent serves and may carry: as recorded, or by the configuration."""
