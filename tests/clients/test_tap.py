@@ -124,7 +124,7 @@ async def furnish(url: str) -> dict[str, set[str]]:
 
 @pytest.mark.slow
 async def test_a_client_of_the_reference_api_reads_everything(tap: Path, tmp_path: Path) -> None:
-    server = await Server.start(tmp_path / "interlock.db")
+    server = await Server.start(f"sqlite:///{tmp_path}/interlock.db")
     try:
         made = await furnish(server.url)
         read = await read_all(tap, server.url)

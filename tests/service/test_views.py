@@ -94,11 +94,14 @@ async def test_sessions_by_user_state_and_room(house: House, floor: Floor) -> No
     first = (await floor.sign_in(0))["data"]["id"]
     house.clock.pass_ms(1_000)
     second = (await floor.sign_in(1))["data"]["id"]
-    found = await views.sessions(house.world, org, "", None, None)
+    found = await views.sessions(house.world, org, "", None, None, 0, 9)
     assert [s.id for s in found] == [second, first]
-    assert [s.id for s in await views.sessions(house.world, org, "", None, None, oldest_first=True)] == [first, second]
-    assert [s.id for s in await views.sessions(house.world, org, floor.agents[0], True, None)] == [first]
-    assert await views.sessions(house.world, org, "", False, None) == []
+    assert [s.id for s in await views.sessions(house.world, org, "", None, None, 0, 9, oldest_first=True)] == [
+        first,
+        second,
+    ]
+    assert [s.id for s in await views.sessions(house.world, org, floor.agents[0], True, None, 0, 9)] == [first]
+    assert await views.sessions(house.world, org, "", False, None, 0, 9) == []
     queue = next(q for q in await views.queues(house.world, org, system=None, key="orders", everything=False))
     assert len(await views.sessions_of_queue(house.world, queue, True, "available", "chat")) == 2
     assert await views.sessions_of_queue(house.world, queue, False, None, None) == []

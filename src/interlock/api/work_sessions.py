@@ -102,10 +102,13 @@ async def _cut(call: Call, found: list[WorkSession]) -> Answer:
 async def listed(call: Call) -> Answer:
     """List sessions, newest first; `user=true`: only the caller's."""
     q: SessionPages = call.query
-    found = await views.sessions(
-        call.world, call.org, _user(call) if q.user else "", q.active, q.status_type, oldest_first=q.sort == "asc"
+    user, up = _user(call) if q.user else "", q.sort == "asc"
+    return await paged(
+        call,
+        lambda offset, limit: views.sessions(
+            call.world, call.org, user, q.active, q.status_type, offset, limit, oldest_first=up
+        ),
     )
-    return await _cut(call, found)
 
 
 @get(
@@ -243,7 +246,10 @@ async def items(call: Call) -> Answer:
 async def of_user(call: Call) -> Answer:
     """List the sessions of a user, newest first."""
     user = await call.one(User, call.id())
-    return await _cut(call, await views.sessions(call.world, call.org, user.id, None, call.query.status_type))
+    of_type = call.query.status_type
+    return await paged(
+        call, lambda offset, limit: views.sessions(call.world, call.org, user.id, None, of_type, offset, limit)
+    )
 
 
 @get(

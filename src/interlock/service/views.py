@@ -11,7 +11,7 @@ from interlock.domain.conversation import Conversation
 from interlock.domain.errors import NotFound
 from interlock.domain.log import Row
 from interlock.domain.message import Message
-from interlock.domain.queue import Queue
+from interlock.domain.queue import Queue, claim_of_key
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
@@ -77,7 +77,15 @@ async def children(
 
 
 async def of_owner(
-    world: World, org: str, kind: type[R], owner: str, states: tuple[str, ...], offset: int, limit: int
+    world: World,
+    org: str,
+    kind: type[R],
+    owner: str,
+    states: tuple[str, ...],
+    offset: int,
+    limit: int,
+    *,
+    oldest_first: bool = False,
 ) -> list[R]:
     """Records that belong to somebody, newest first."""
     query = Query(
@@ -86,7 +94,7 @@ async def of_owner(
         type=kind.TYPE,
         owner=owner,
         states=states,
-        descending=True,
+        descending=not oldest_first,
         offset=offset,
         limit=limit,
     )
@@ -197,17 +205,30 @@ async def live_session(world: World, org: str, user: str) -> WorkSession | None:
 
 
 async def sessions(
-    world: World, org: str, user: str, active: bool | None, status_type: str | None, *, oldest_first: bool = False
+    world: World,
+    org: str,
+    user: str,
+    active: bool | None,
+    status_type: str | None,
+    offset: int,
+    limit: int,
+    *,
+    oldest_first: bool = False,
 ) -> list[WorkSession]:
-    """Sessions, newest first, of one user if given."""
-    if active is True:
-        found = await live_sessions(world, org, user)
-    else:
-        states = ("ended",) if active is False else ()
-        found = await listing(world, org, WorkSession, 0, ALL, states=states)
-    kept = [s for s in found if (not user or s.user == user) and status_type in (None, s.status_type)]
-    kept.sort(key=lambda s: (s.signed_in_at, s.id), reverse=not oldest_first)
-    return kept
+    """Sessions, newest first, of one user if given. Those that ended are offline, and only those are."""
+    if status_type is not None:
+        lives = status_type != "offline"
+        if active is not None and active != lives:
+            return []
+        active = lives
+    if active and status_type is not None:
+        found = [s for s in await live_sessions(world, org, user) if s.status_type == status_type]
+        found.sort(key=lambda s: (s.signed_in_at, s.id), reverse=not oldest_first)
+        return found[offset : offset + limit]
+    states = {None: (), True: ("live",), False: ("ended",)}[active]
+    if user:
+        return await of_owner(world, org, WorkSession, user, states, offset, limit, oldest_first=oldest_first)
+    return await listing(world, org, WorkSession, offset, limit, states=states, descending=not oldest_first)
 
 
 async def reservations(
@@ -224,9 +245,13 @@ async def reservations(
 
 async def queues(world: World, org: str, *, system: bool | None, key: str | None, everything: bool) -> list[Queue]:
     """Queues by name; archived ones only if everything is asked for."""
-    states = () if everything else ("active", "system")
-    found = await listing(world, org, Queue, 0, ALL, states=states)
-    return [q for q in found if (system is None or q.system == system) and (not key or q.key == key)]
+    if key:
+        found = await holder(world, org, Queue, claim_of_key(org, key))
+        kept = [found] if found is not None and (everything or not found.archived) else []
+    else:
+        states = () if everything else ("active", "system")
+        kept = await listing(world, org, Queue, 0, ALL, states=states)
+    return [q for q in kept if system is None or q.system == system]
 
 
 async def default_schedule(world: World, org: str) -> Schedule | None:
