@@ -94,13 +94,28 @@ async def _offline(db: str, id: str) -> Any:
 
 
 def lines(told: Any) -> Iterator[str]:
-    """An explanation for people: its sentences if it has some, and then what is left, by name."""
+    """An explanation for people: its sentences, and then the figures; a decision by what it says, name by name."""
     sentences = [s for s in told.get("sentences") or told.get("text") or () if isinstance(s, str)]
     yield from sentences
+    for each in told.get("classes") or ():
+        yield f"{each['items']:>8} × {each['because']}: {_asks(each['asks'])}. {' '.join(each['sentences'])}"
+    waiting = told.get("waiting")
+    if isinstance(waiting, dict) and waiting["counts"]:
+        yield "Agents: " + ", ".join(f"{n} × {code}" for code, n in sorted(waiting["counts"].items())) + "."
     if sentences:
         return
     for name, value in told.items():
-        yield f"{name}: {value if isinstance(value, str | int | float) else _short(value)}"
+        if name == "candidates":
+            yield from (f"candidate {c['user']}: {c.get('reason') or 'chosen'}" for c in value)
+        else:
+            yield f"{name}: {value if isinstance(value, str | int | float) else _short(value)}"
+
+
+def _asks(asks: Any) -> str:
+    """What the items of a class ask for."""
+    skills = [f"{s['mode']} skill {s['skill']} at level {s['level']}" for s in asks.get("skills", ())]
+    kept = [f"kept for {asks['keptFor']}"] if "keptFor" in asks else []
+    return ", ".join([asks["channel"] or "any channel", f"weight {asks['weight']}", *skills, *kept])
 
 
 def _short(value: Any) -> str:

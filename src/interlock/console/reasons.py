@@ -17,6 +17,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "NONE_WITH_SKILL": ("no one with the skill", "No available agent has a skill that it needs.", ""),
     "SKILL_MISSING": ("no one with the skill", "No available agent has a skill that it needs.", ""),
     "TOO_HEAVY": ("too heavy", "It weighs more than any agent may carry.", "Raise a capacity, or its queue's weight."),
+    "KEPT_FOR_AGENT": ("kept for its agent", "It is kept for the customer's own agent, who has no room yet.", ""),
     "OFFERED": ("offered", "It is offered to an agent.", ""),
     "ALL_DECLINED": ("all declined", "Everybody who could take it declined.", "It is offered again after a while."),
     "BEHIND_OTHERS": ("behind others", "Others are served first.", ""),

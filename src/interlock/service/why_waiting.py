@@ -159,9 +159,11 @@ async def _class(words: Words, kind: Kind, floor: Floor) -> Json:
 
 async def _first_items(words: Words, floor: Floor, queue: str) -> list[Json]:
     q = floor.queue_floor(queue)
-    in_line: Iterable[Key] = islice(heapq.merge(*(c.items for c in q.classes.values())), ITEMS_MAX)
-    ids = [*(key[-1] for key in in_line), *q.off_line["routed"], *q.off_line["paused"]][:ITEMS_MAX]
+    off_line = (floor.place_of(floor.items[i].waiting).key for ids in q.off_line.values() for i in ids)
+    lines: list[Iterable[Key]] = [*(c.items for c in q.classes.values()), heapq.nsmallest(ITEMS_MAX, off_line)]
+    ids = [key[-1] for key in islice(heapq.merge(*lines), ITEMS_MAX)]
     told: list[Json] = []
+    apart = await words.items([id for id in ids if floor.items[id].standing is None])
     for id in ids:
         found = matching.waits(floor, id)
         if found is not None:
@@ -169,7 +171,7 @@ async def _first_items(words: Words, floor: Floor, queue: str) -> list[Json]:
             told.append({
                 "workItem": id,
                 "because": found.because,
-                "sentences": await words.of(found),
+                "sentences": await words.of(found, item=apart.get(id)),
                 "counts": found.choice.counts,
                 "ahead": found.ahead,
                 "since": iso(entered),
@@ -200,6 +202,10 @@ class Words:
 
     def __init__(self, world: World, names: Names, floor: Floor) -> None:
         self._world, self._names, self._floor = world, names, floor
+
+    async def items(self, ids: Sequence[str]) -> dict[str, WorkItem]:
+        """Work items, by id: for what is said of one alone."""
+        return {w.id: w for w in await views.named(self._world, self._floor.org, WorkItem, ids)}
 
     async def of(self, found: Waits, *, item: WorkItem | None = None, pass_: QueuePass | None = None) -> list[str]:
         """The facts behind a reason; with the item at hand also those of the item alone."""
