@@ -21,7 +21,7 @@ WITHIN_S = 30.0
 @contextlib.asynccontextmanager
 async def serving(db: str, **more: Any) -> AsyncIterator[tuple[House, str]]:
     """A server in this process on a free port."""
-    settings = Settings(db=db, bootstrap_key=KEY, rate_limit=0, stop_seconds=3, console=False, **more)
+    settings = Settings(db=db, bootstrap_key=KEY, rate_limit=0, stop_seconds=3, console=False, **more)  # type: ignore[arg-type]
     bound = bind("127.0.0.1", 0)
     async with assemble(settings) as house, listening(house, bound) as url:
         yield house, url

@@ -18,7 +18,7 @@ from interlock.domain.errors import KeyTaken, RevMoved, Unavailable
 from interlock.ports import Mark, Query
 from interlock.store.migrations import Migration, known
 from interlock.store.opening import open_store
-from interlock.store.postgres import Options, PostgresStore
+from interlock.store.postgres import WRITER_MS, Options, PostgresStore
 from interlock.store.postgres_batch import Batch, plain, prepare, short
 from interlock.store.postgres_lines import Place
 from interlock.store.postgres_migrations import migrate
@@ -140,6 +140,32 @@ async def test_a_commit_survives_its_connection(store: PostgresStore, by_hand: A
     assert ended
     assert await store.last_position() == 40
     assert [r.rev for r in await store.load([w.after.address for w in writes]) if r] == [2] * 20
+
+
+async def test_reads_survive_their_connections(store: PostgresStore, by_hand: Any) -> None:
+    """After a failover every connection that was open is dead; nobody hears of it."""
+    c = conversation("c1")
+    await put(store, c)
+    query = Query(name="listing", org=A, type="conversation", by_id=True)
+    for _ in range(3):
+        await asyncio.gather(*(store.find(query) for _ in range(8)))
+        ended = await by_hand.fetchval(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid != pg_backend_pid()"
+        )
+        assert ended > 2
+        found = await asyncio.gather(store.load([c.address]), *(store.find(query) for _ in range(8)))
+        assert found == [[c]] * 9
+
+
+async def test_writers_of_long_ago_are_forgotten(postgres_url: str, by_hand: Any) -> None:
+    clock = Hands()
+    for at, writers in ((1_000, 1), (WRITER_MS, 2), (WRITER_MS + 2_000, 2)):
+        clock.at = at
+        store = PostgresStore.open(postgres_url, clock)
+        await put(store, conversation(f"c{at}"))
+        await store.close()
+        assert await by_hand.fetchval("SELECT count(*) FROM writer") == writers
 
 
 async def test_a_server_that_is_away_is_unavailable_and_says_where(unused_tcp_port: int) -> None:

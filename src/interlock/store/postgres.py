@@ -28,6 +28,9 @@ from interlock.store.postgres_migrations import migrate
 from interlock.store.postgres_news import News
 from interlock.store.postgres_queries import Questions
 
+WRITER_MS = 7 * 24 * 3_600_000
+"""How long the last batch of a writer is remembered: far longer than any process hands one in again."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a PostgreSQL store runs.
@@ -107,6 +110,7 @@ class PostgresStore:
                 self.schema = await migrate(
                     self.place, self._clock.now(), post=self._options.post, make=self._options.make
                 )
+                await self._ask("forget_writers", {"before": self._clock.now() - WRITER_MS})
 
     def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
         """Have `listener` called with the rows of each durable batch, in order, before their authors get the answer."""

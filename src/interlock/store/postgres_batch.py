@@ -130,6 +130,7 @@ class Batch:
 
     def __init__(self, decisions: Sequence[Prepared]) -> None:
         self.decisions = decisions
+        self._records: list[_Line] = []
         self._claims: list[str] = []
         self._marks: list[str] = []
         self._fences: list[str] = []

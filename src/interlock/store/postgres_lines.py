@@ -23,6 +23,7 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 BROKEN = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
@@ -61,19 +62,33 @@ class Lines:
         self._making = asyncio.Lock()
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
-        """The rows of one statement. Raises `Unavailable` if the server cannot be reached or cannot answer."""
-        try:
-            return await self.try_to_fetch(sql, *arguments)
-        except BROKEN as broken:
-            raise self.away(broken) from broken
-        except asyncpg.PostgresError as error:
-            raise Unavailable(f"PostgreSQL could not answer ({error}).") from error
+        """The rows of one statement that may be asked twice: after a failover every connection is found broken, once.
+
+        Raises `Unavailable` if the server cannot be reached or cannot answer.
+        """
+        for tries_left in range(self._most, -1, -1):
+            try:
+                return await self.try_to_fetch(sql, *arguments)
+            except TimeoutError as slow:
+                raise self.away(slow) from slow
+            except BROKEN as broken:
+                if isinstance(broken, ValueError):
+                    raise  # the driver's word for an argument that does not fit
+                if isinstance(broken, OSError) or not tries_left:
+                    raise self.away(broken) from broken
+            except asyncpg.PostgresError as error:
+                raise Unavailable(f"PostgreSQL could not answer ({error}).") from error
+        raise AssertionError
 
     async def try_to_fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """As `fetch`, raising what the driver raises."""
         pool = self._pool or await self._made()
         async with pool.acquire() as connection:
-            return await connection.fetch(sql, *arguments)
+            try:
+                return await connection.fetch(sql, *arguments)
+            except asyncpg.InternalClientError:
+                connection.terminate()  # it was ended under the driver's hands, which no longer knows where it stands
+                raise
 
     async def _made(self) -> Any:
         async with self._making:
