@@ -65,6 +65,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 """Name, where the function is, and its line in the list of commands."""
 
 GROUPS: tuple[tuple[str, str], ...] = (
+    ("cluster", "A whole installation on this machine, to look at: `interlock cluster dev`."),
     ("config", "The settings in force: `interlock config show`."),
     ("db", "Copy a store to another engine, compare, back up, and after a restore: `interlock db copy`."),
     ("console", "The web console: `interlock console link` signs somebody in."),

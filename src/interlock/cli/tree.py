@@ -16,6 +16,9 @@ def build() -> App:
     )  # fmt: skip
     for name, place, _ in COMMANDS:
         app.command(place, name=name)
+    cluster = App(name="cluster", help=dict(GROUPS)["cluster"], help_format="plaintext")
+    cluster.command("interlock.cli.cluster.command:dev", name="dev")
+    app.command(cluster)
     config = App(name="config", help=dict(GROUPS)["config"], help_format="plaintext")
     config.command("interlock.cli.config:show", name="show")
     app.command(config)

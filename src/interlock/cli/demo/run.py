@@ -134,8 +134,8 @@ def _greet(options: Options, url: str, key: str, links: Links) -> None:
 async def _with_load(house: House, story: Story, orders: Orders, options: Options) -> dict[str, Any]:
     """The load's process from its start to its end, and what is shown meanwhile. Answers what the load told."""
     told: dict[str, Any] = {}
-    async with _loading(orders) as load:
-        ends = [asyncio.create_task(_listen(load, told)), asyncio.create_task(until_stopped())]
+    async with loading(orders) as load:
+        ends = [asyncio.create_task(listen(load, told)), asyncio.create_task(until_stopped())]
         if options.rate == "day":
             ends.append(asyncio.create_task(_watch(house, story, live=options.live)))
         if options.seconds:
@@ -148,12 +148,12 @@ async def _with_load(house: House, story: Story, orders: Orders, options: Option
             await task
         if load.stdin is not None:
             load.stdin.close()
-        await _listen(load, told)
+        await listen(load, told)
     return told
 
 
 @contextlib.asynccontextmanager
-async def _loading(orders: Orders) -> AsyncIterator[asyncio.subprocess.Process]:
+async def loading(orders: Orders) -> AsyncIterator[asyncio.subprocess.Process]:
     """The load as a process of its own. It hears of Ctrl-C from us only, and ends when its standard input does."""
     command = (sys.executable, "-m", "interlock.cli.demo.load")
     pipe = asyncio.subprocess.PIPE
@@ -172,7 +172,7 @@ async def _loading(orders: Orders) -> AsyncIterator[asyncio.subprocess.Process]:
             await load.wait()
 
 
-async def _listen(load: asyncio.subprocess.Process, told: dict[str, Any]) -> None:
+async def listen(load: asyncio.subprocess.Process, told: dict[str, Any]) -> None:
     """Until the load has said its last word."""
     assert load.stdout is not None
     while line := await load.stdout.readline():
