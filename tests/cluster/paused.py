@@ -49,7 +49,7 @@ async def main(path: str, role: str) -> int:
     seen = cast("Store", fenced)
     world = World(seen, EmbeddedBus(seen), clock, RandomIds(clock), share=Share(role))
     try:
-        await Workers(world, (role,), cadences=()).run()
+        await Workers(world, (role,), cadences=()).run(float("inf"))
     except Fenced:
         return 7
     finally:

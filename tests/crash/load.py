@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,10 +104,13 @@ async def set_up(admin: Client) -> Floor:
 class Load:
     """Everybody at work until told to stop."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, floor: Floor, told: Acknowledged, seed: int) -> None:
-        self._clients = [Client(http, url, key) for key in floor.keys]
-        self._admin = Client(http, url, KEY)
-        self._workflow = Client(http, url, floor.workflow)
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, floor: Floor, told: Acknowledged, seed: int,
+        make: Callable[[aiohttp.ClientSession, str, str], Client] = Client,
+    ) -> None:  # fmt: skip
+        self._clients = [make(http, url, key) for key in floor.keys]
+        self._admin = make(http, url, KEY)
+        self._workflow = make(http, url, floor.workflow)
         self._floor, self._told = floor, told
         self._random = random.Random(seed)
 

@@ -88,7 +88,7 @@ class Relay:
                     "another store. Set another nats_prefix, or delete the stream."
                 )
         else:
-            position, is_tick = min([await self._positions.of(c) for c in self._consumers], default=0), False
+            position, is_tick = min([await self._positions.written(c) for c in self._consumers], default=0), False
             self._last = ""
         self._position, self._sequence, self._ticked = position, state.last_seq, position if is_tick else -1
         self._since = 0

@@ -25,11 +25,12 @@ class Positions:
     async def of(self, consumer: str) -> int:
         """The last position that a consumer is done with, 0 for one that was never seen."""
         known = self._known.get(consumer)
-        if known is None:
-            mark = await self._store.mark(SPACE, "", consumer)
-            known = int(mark.value) if mark is not None and mark.value else 0
-            known = self._known.setdefault(consumer, known)
-        return known
+        return known if known is not None else self._known.setdefault(consumer, await self.written(consumer))
+
+    async def written(self, consumer: str) -> int:
+        """The position of a consumer that the store knows of, whoever wrote it."""
+        mark = await self._store.mark(SPACE, "", consumer)
+        return int(mark.value) if mark is not None and mark.value else 0
 
     async def move(self, consumer: str, position: int, rows: int) -> None:
         """A consumer is done up to `position`, with `rows` rows more; nobody is moved back."""

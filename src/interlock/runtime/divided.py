@@ -119,7 +119,9 @@ class Divided:
                 if share.role == DETECTORS:
                     async with Detecting(world):
                         await asyncio.Event().wait()
-                await Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found).run()
+                await Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found).run(
+                    self._settings.lease_seconds
+                )
             finally:
                 with contextlib.suppress(Unavailable, Fenced):
                     await bus.close()

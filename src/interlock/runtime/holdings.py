@@ -20,7 +20,7 @@ from interlock.service.seats import leave, sit
 _log = structlog.get_logger("interlock")
 
 Work = Callable[[Share, Fence], Awaitable[None]]
-"""What is done while a share is held: goes on until it is cancelled, or raises `Fenced`."""
+"""What is done while a share is held: until cancelled, or it raises `Fenced`, or `Unavailable`: it cannot go on here."""
 
 
 class Holdings:
@@ -43,7 +43,9 @@ class Holdings:
         self._now = now
         self._seat = -1
         self._held: dict[str, tuple[int, asyncio.Task[None]]] = {}
-        self._fenced: set[str] = set()
+        self._lost: set[str] = set()
+        self._passed: dict[str, int] = {}
+        """Shares that could not be worked on here, and until when (ms) others are left to try."""
 
     @property
     def held(self) -> list[str]:
@@ -63,21 +65,42 @@ class Holdings:
             await self._leave()
 
     async def _run(self) -> None:
+        renewing = asyncio.create_task(self._renew_for_ever(), name="leases")
+        try:
+            while True:
+                try:
+                    settled = await self.run_once()
+                except Unavailable as away:
+                    _log.warning("leases_wait", why=str(away))
+                    settled = True
+                await asyncio.sleep(self._lease_ms / (4_000 if settled else 20_000))
+        finally:
+            renewing.cancel()
+
+    async def _renew_for_ever(self) -> None:
+        """Beside everything else: what takes long elsewhere must not cost a lease."""
         while True:
-            try:
-                settled = await self.run_once()
-            except Unavailable as away:
-                _log.warning("leases_wait", why=str(away))
-                settled = True
-            await asyncio.sleep(self._lease_ms / (4_000 if settled else 20_000))
+            await asyncio.sleep(self._lease_ms / 4_000)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Keep every lease, all at once; stop at once what is not ours any more. An outage is waited out."""
+        held = list(self._held.items())
+        asked = (self._store.lease(_lease(name), self._holder, self._lease_ms) for name, _ in held)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for (name, (epoch, task)), answer in zip(held, answers, strict=True):
+            if isinstance(answer, BaseException):
+                if not isinstance(answer, Unavailable):
+                    raise answer
+            elif answer != epoch:
+                self._lost.add(name)
+                task.cancel()
 
     async def run_once(self) -> bool:
         """Renew what is held, give back what is too much, take what is missing. Whether nothing is left to take."""
-        for name in [n for n, (_, task) in self._held.items() if task.done()]:
-            await self._let_go(name, give_back=name not in self._fenced)
-        for name, (epoch, _) in list(self._held.items()):
-            if await self._store.lease(_lease(name), self._holder, self._lease_ms) != epoch:
-                await self._let_go(name, give_back=False)
+        await self.renew()
+        for name in [n for n, (_, task) in self._held.items() if task.done() or n in self._lost]:
+            await self._let_go(name, give_back=name not in self._lost)
         until = self._now() + self._lease_ms
         self._seat, members = await sit(self._store, self._holder, self._wanted, until)
         settled = True
@@ -93,7 +116,8 @@ class Holdings:
         for share in _from(shares, self._seat):
             if len(mine) >= most:
                 break
-            if share.name not in self._held and await self._take(share):
+            passed = self._now() >= self._passed.get(share.name, 0)
+            if share.name not in self._held and passed and await self._take(share):
                 mine.append(share.name)
         return len(mine) >= most
 
@@ -102,7 +126,7 @@ class Holdings:
         if epoch is None:
             return False
         fence = Fence(_lease(share.name), epoch)
-        self._fenced.discard(share.name)
+        self._lost.discard(share.name)
         task = asyncio.create_task(self._hold(share, fence), name=f"share:{share.name}")
         self._held[share.name] = epoch, task
         _log.info("share_taken", share=share.name, epoch=epoch)
@@ -112,7 +136,10 @@ class Holdings:
         try:
             await self._work(share, fence)
         except Fenced:
-            self._fenced.add(share.name)
+            self._lost.add(share.name)
+        except Unavailable as away:
+            _log.warning("share_passed_on", share=share.name, why=str(away))
+            self._passed[share.name] = self._now() + 2 * self._lease_ms
 
     async def _let_go(self, name: str, *, give_back: bool) -> None:
         """Stop the work of a share; what it was at is refused from then on, or done by then."""

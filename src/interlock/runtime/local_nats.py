@@ -77,7 +77,7 @@ class NatsNode:
             routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes if port != self.route)
             lines.append(
                 f'cluster {{ name: "interlock", host: "127.0.0.1", port: {self.route}, routes: [{routes}], '
-                "pool_size: 1 }"
+                "pool_size: 1, no_advertise: true }"
             )
         return "\n".join(lines) + "\n"
 

@@ -66,6 +66,7 @@ class Workers:
         self._cadences = cadences
         self._on_found = on_found
         self._tasks: list[asyncio.Task[None]] = []
+        self._patience_s = float("inf")
 
     def start(self) -> None:
         """Begin. Must be called in a running event loop."""
@@ -85,8 +86,11 @@ class Workers:
                 await task
         self._tasks.clear()
 
-    async def run(self) -> None:
-        """Work until cancelled. Raises `Fenced` once another process has taken over."""
+    async def run(self, patience_s: float) -> None:
+        """Work until cancelled. Raises `Fenced` once another process has taken over, `Unavailable` if an outage lasts
+        longer than `patience_s`: another process may reach what this one cannot.
+        """
+        self._patience_s = patience_s
         self.start()
         try:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -100,10 +104,14 @@ class Workers:
         on failing is set aside, with a row in the log, so that the rest flows on.
         """
         limit, failures = BATCH_MAX, 0
+        loop = asyncio.get_running_loop()
+        well_at = loop.time()
         while True:
             try:
-                await self._survive(role, lambda n=limit: run_once(self.world, role, self._reactions, limit=n))
-                limit, failures = min(BATCH_MAX, limit * 2), 0
+                if await self._survive(role, lambda n=limit: run_once(self.world, role, self._reactions, limit=n)):
+                    limit, failures, well_at = min(BATCH_MAX, limit * 2), 0, loop.time()
+                elif loop.time() - well_at > self._patience_s:
+                    raise Unavailable(f"{role} cannot go on here.")
             except Fault as fault:
                 failures = failures + 1 if limit == 1 else 0
                 limit = 1
@@ -139,13 +147,15 @@ class Workers:
             self._on_found(cadence.name, found)
         return found
 
-    async def _survive(self, name: str, step: Callable[[], Awaitable[int]]) -> None:
-        """One step; an outage is waited out, and a fault of ours is logged and raised as such."""
+    async def _survive(self, name: str, step: Callable[[], Awaitable[int]]) -> bool:
+        """One step, and whether it was done; an outage is waited out, a fault of ours is logged and raised as such."""
         try:
             await step()
+            return True
         except Unavailable as away:
             _log.warning("role_waits", role=name, why=str(away))
             await asyncio.sleep(OUTAGE_PAUSE_S)
+            return False
         except Fenced:
             raise
         except Exception as fault:  # a fault of ours must not end the role: the cue comes again

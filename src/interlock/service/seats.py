@@ -10,6 +10,8 @@ from interlock.ports import Commit, Mark, Store
 SPACE = "seat"
 SEATS_MAX = 32
 """Processes that can take part."""
+EMPTY_MAX = 4
+"""So many empty seats in a row of looking mean that nobody sits behind them: seats are taken from the front."""
 
 
 async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> tuple[int, dict[str, int]]:
@@ -29,6 +31,8 @@ async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> 
                 members[role] = members.get(role, 0) + 1
         else:
             free.append(seat)
+            if len(free) == EMPTY_MAX:
+                break
     value = f"{holder} {','.join(roles)}".encode()
     if mine >= 0:
         await store.commit(Commit(marks=(_mark(mine, value, until),)))

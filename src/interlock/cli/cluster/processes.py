@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -116,6 +116,8 @@ class Cluster:
         self.postgres = LocalPostgres(folder / "postgres")
         self.nodes: list[NatsNode] = nats_nodes(folder / "nats", plan.nats)
         self.processes: list[Process] = []
+        self.otherwise: dict[str, dict[str, str]] = {}
+        """Settings of single processes, by their names."""
 
     @property
     def db(self) -> str:
@@ -138,7 +140,8 @@ class Cluster:
         }
         for group in self.plan.groups:
             for n in range(self.plan.each):
-                self.processes.append(Process(f"{'-'.join(group)}-{n + 1}", group, self.folder, environ))
+                name = f"{'-'.join(group)}-{n + 1}"
+                self.processes.append(Process(name, group, self.folder, environ | self.otherwise.get(name, {})))
         first, *others = self.processes
         first.start()
         await first.ready()
@@ -167,12 +170,19 @@ class Cluster:
         return [pid for pid in found if pid]
 
 
+async def _as_planned(_: Cluster) -> None:
+    """Nothing is different."""
+
+
 @contextlib.asynccontextmanager
-async def cluster(plan: Plan) -> AsyncIterator[Cluster]:
-    """A cluster in a folder of its own; both are gone at the end, whatever happens inside."""
+async def cluster(plan: Plan, *, prepare: Callable[[Cluster], Awaitable[None]] = _as_planned) -> AsyncIterator[Cluster]:
+    """A cluster in a folder of its own; both are gone at the end, whatever happens inside. `prepare` is called when the
+    ports are known and nothing runs yet.
+    """
     folder = _folder()
     made = Cluster(folder, plan)
     try:
+        await prepare(made)
         await made.start()
         yield made
     finally:
