@@ -131,6 +131,9 @@ async def _seen_placed(client: Client, id: str) -> None:
         answer = await client.call("GET", f"/v1/routing/conversations/{id}/work-items")
         if answer is None or (answer[1]["data"] and answer[1]["data"][0]["attributes"]["status"] != "ivr"):
             return
+        shown = await client.call("GET", f"/v1/conversations/{id}")
+        if shown is not None and shown[0] == 200 and shown[1]["data"]["attributes"]["status"] == "done":
+            return  # done before routing ever looked: no agent was needed
 
 
 async def _rest(store: Store, stage: Stage) -> None:

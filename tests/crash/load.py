@@ -55,7 +55,7 @@ class Client:
         try:
             async with self._http.request(method, self._url + path, json=body, headers=headers) as answer:
                 return answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, ConnectionError, asyncio.IncompleteReadError, ValueError):
+        except (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError, ValueError):
             return None
 
     async def text(self, path: str) -> str:

@@ -20,7 +20,7 @@ from interlock.service.seats import leave, sit
 _log = structlog.get_logger("interlock")
 
 Work = Callable[[Share, Fence], Awaitable[None]]
-"""What is done while a share is held: until cancelled, or it raises `Fenced`, or `Unavailable`: it cannot go on here."""
+"""What is done while a share is held: until cancelled; or raises `Fenced`, or `Unavailable` if it cannot go on here."""
 
 
 class Holdings:
