@@ -15,13 +15,17 @@ from interlock.cli.failure import DONE, FOUND
 from interlock.cli.output import Json
 
 if TYPE_CHECKING:
+    from interlock.ports import World
     from interlock.runtime.health import Finding
 
 HERE = Server()
 SKEW_S_MAX = 5.0
 
 
-def doctor(*, server: Annotated[Server, Parameter(name="*")] = HERE, db: str | None = None, json: Json = False) -> int:
+def doctor(
+    *, server: Annotated[Server, Parameter(name="*")] = HERE, db: str | None = None, nats: str = "",
+    nats_prefix: str = "interlock", json: Json = False,
+) -> int:  # fmt: skip
     """Check a server or a store; each failed check comes with its fix. Exit code 3 if one failed.
 
     Example: interlock doctor --db sqlite:interlock.db
@@ -30,8 +34,14 @@ def doctor(*, server: Annotated[Server, Parameter(name="*")] = HERE, db: str | N
     ----------
     db
         Check this store, with or without a server on it: sqlite:FILE or postgresql://… Without it, a server is checked.
+    nats
+        Check these NATS servers, separated by commas, and show what roles have set aside.
+    nats_prefix
+        How the names of streams begin there.
     """
-    found = asyncio.run(_of_store(db)) if db else _of_server(Connection(server, needs_key=False))
+    found = asyncio.run(_of_store(db)) if db else [] if nats else _of_server(Connection(server, needs_key=False))
+    if nats:
+        found += asyncio.run(_of_nats(nats, nats_prefix))
     failed = [f for f in found if not f.ok]
     if json:
         checks = [f._asdict() if not f.ok else {k: v for k, v in f._asdict().items() if k != "fix"} for f in found]
@@ -48,15 +58,45 @@ def _tell(found: Sequence[Finding]) -> None:
             output.line(f"      fix: {f.fix}")
 
 
+async def _of_nats(servers: str, prefix: str) -> list[Finding]:
+    """Whether the bus answers, and what was set aside there."""
+    from interlock.bus.nats import letters
+    from interlock.bus.nats_link import NatsLink
+    from interlock.domain.errors import Unavailable
+    from interlock.runtime.health import Finding
+
+    link = NatsLink(servers.split(","), name="doctor", prefix=prefix)
+    try:
+        state = await link.state()
+        set_aside = await letters(link)
+    except Unavailable as away:
+        return [Finding("NATS answers", False, str(away), "an answer", "start the servers; look at their log")]
+    finally:
+        await link.close()
+    newest = "; ".join(f"{x.consumer} row {x.position}: {x.why[:80]}" for x in set_aside[-3:])
+    fix = "look at these rows with interlock explain; the roles went on without them"
+    return [
+        Finding("NATS answers", True, f"{state.messages} messages, {state.bytes >> 10} KiB", "an answer", ""),
+        Finding("nothing was set aside", not set_aside, f"{len(set_aside)} {newest}".strip(), "0", fix),
+    ]
+
+
+async def _consumers(world: World) -> list[str]:
+    """Every share that the roles are divided into."""
+    from interlock.service.divisions import division_of
+    from interlock.service.reactions import ROLES
+
+    return [share.name for role in ROLES for share in await division_of(world.store, role)]
+
+
 async def _of_store(db: str) -> list[Finding]:
     from interlock.cli.offline import reading
     from interlock.runtime import health
-    from interlock.service.reactions import ROLES
 
     async with reading(db) as (world, store):
         return [
             *await health.store_is_sound(store),
-            *await health.behind(world, ROLES),
+            *await health.behind(world, await _consumers(world)),
             await health.pairs_in_step(world),
             *await health.nothing_stuck(world),
             await health.clock_goes_forward(world),

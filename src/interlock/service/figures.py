@@ -10,10 +10,9 @@ from interlock.domain.queue import Queue
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service import orgs, views
+from interlock.service.divisions import division_of, positions_of
 from interlock.service.reactions import ROLES
 
-POSITIONS = "position"
-"""The space of the marks in which consumers keep how far they have come."""
 WAITING_MAX = 10_000
 
 
@@ -61,7 +60,7 @@ async def lag(world: World) -> dict[str, int]:
     last = await world.store.last_position()
     out: dict[str, int] = {}
     for role in ROLES:
-        mark = await world.store.mark(POSITIONS, "", role)
-        if mark is not None and mark.value:
-            out[role] = max(0, last - int(mark.value))
+        positions = (await positions_of(world.store, await division_of(world.store, role))).values()
+        if any(positions):
+            out[role] = max(0, last - min(positions))
     return out
