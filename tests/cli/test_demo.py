@@ -79,9 +79,10 @@ async def test_it_ends_by_a_signal_with_its_summary(number: int) -> None:
     )
     assert process.stderr is not None
     async with asyncio.timeout(60):
-        first = (await process.stderr.readline()).decode().split()
-        assert first[0] == "API"
-        await _somebody_is_done(first[1].removesuffix("/v1"), first[3])
+        said = [(await process.stderr.readline()).decode().split() for _ in range(3)]
+        assert [line[0] for line in said] == ["Console", "As", "API"]
+        assert all("/sign-in?code=" in " ".join(line) for line in said[:2])
+        await _somebody_is_done(said[2][1].removesuffix("/v1"), said[2][3])
         process.send_signal(number)
         out, _ = await process.communicate()
     assert process.returncode == 0
