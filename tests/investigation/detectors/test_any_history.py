@@ -75,6 +75,8 @@ def observations(draw: st.DrawFn, n: int) -> Observation:
         resource=C if is_item else None,
         times=Times(draw(MS), draw(MS), draw(MS)),
         trace=draw(st.sampled_from(["", "S", "T"])),
+        cause=draw(st.sampled_from(["", "", "", "e", "e0", "e1", "e2"])),
+        effect_key=draw(st.sampled_from(["", "", "", "", "k"])),
         event_id=draw(st.sampled_from(["", "e", f"e{n}"])),
         grade=draw(st.sampled_from(["A", "A", "B", "C"])),
     )
