@@ -388,7 +388,8 @@ async def test_export_writes_one_file_a_section_with_comments(
     folder = tmp_path / "out"
     assert await server.call("export", "--to", str(folder)) == 0
     assert sorted(p.name for p in folder.iterdir()) == [
-        "org-settings.yaml", "queue-rules.yaml", "queues.yaml", "statuses.yaml", "team-routing.yaml", "teams.yaml",
+        "org-settings.yaml", "queue-rules.yaml", "queues.yaml", "schedules.yaml", "skill-rules.yaml", "skills.yaml",
+        "statuses.yaml", "team-routing.yaml", "teams.yaml",
     ]  # fmt: skip
     text = (folder / "queue-rules.yaml").read_text()
     assert "# Queue rules, first one first" in text
@@ -435,3 +436,51 @@ async def test_rules_from_files_are_tried_before_they_are_applied(
     assert await server.call("rule", "dry-run", "-f", str(config)) == 2
     assert "/rules/1/criteria/and/0/conversation_channel/operator" in capsys.readouterr().err
     assert await server.call("rule", "evaluate", "0" * 24) == 1
+
+
+MORE = """
+schedules:
+  - {name: Office, timezone: Europe/Berlin, hours: {'1': [[540, 1020]], '2': [[540, 720], [780, 1020]]},
+     holidays: [{date: 2026-12-25, name: Christmas}]}
+skills:
+  - {name: French, description: spoken}
+  - {name: Billing}
+queues:
+  - {key: orders, name: Orders, schedule: Office, outsideHours: hold}
+skillRules:
+  - name: French speakers
+    criteria: {and: [{conversation_defaultLang: {operator: equals, value: fr}}]}
+    skills: [{skill: French, level: 2, mode: preferred}]
+  - name: Bills
+    criteria: {and: [{conversation_tags: {operator: equals, value: bill}}]}
+    skills: [{skill: Billing, mode: preferred}, {skill: French, mode: preferred}]
+"""
+
+
+async def test_schedules_skills_and_skill_rules(
+    server: Served, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name each other by name, also inside a list, and come round like the rest."""
+    (config / "all.yaml").write_text(MORE)
+    assert await server.call("apply", "-f", str(config)) == 0, capsys.readouterr().err
+    assert await server.call("diff", "-f", str(config), "--prune") == 0
+    before = await exported(server, KEY, monkeypatch)
+    assert "skill: French" in before
+    assert "schedule: Office" in before
+    file = tmp_path / "whole.yaml"
+    file.write_text(before)
+    other = await server.org()
+    monkeypatch.setenv("INTERLOCK_KEY", other)
+    assert await server.call("apply", "-f", str(file)) == 0, capsys.readouterr().err
+    assert await exported(server, other, monkeypatch) == before
+    head, _, rules = MORE.partition("skillRules:\n")
+    first, bills = rules.split("  - name: Bills")
+    (config / "all.yaml").write_text(head + "skillRules:\n  - name: Bills" + bills + first)
+    assert await server.call("apply", "-f", str(config)) == 0
+    assert await names(server, "/v1/routing/skill-rules") == ["French speakers", "Bills"], "another org's"
+    monkeypatch.setenv("INTERLOCK_KEY", KEY)
+    assert await server.call("apply", "-f", str(config)) == 0
+    assert await names(server, "/v1/routing/skill-rules") == ["Bills", "French speakers"]
+    edit(config, "skill: Billing", "skill: Biling")
+    assert await server.call("diff", "-f", str(config)) == 2
+    assert "there is no skill Biling. Did you mean Billing?" in capsys.readouterr().err

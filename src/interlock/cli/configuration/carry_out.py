@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from interlock.cli.configuration.nouns import Noun
 from interlock.cli.configuration.plan import Plan, Step
 from interlock.cli.configuration.present import Held, Present
 from interlock.cli.connection import Connection
@@ -52,7 +53,7 @@ def _take(connection: Connection, step: Step, present: Present) -> None:
     if step.action == "remove" and not step.changes and held is not None:
         _checked(connection.send("DELETE", f"{noun.path}/{held.id}", if_match=held.rev), step)
         return
-    body = {name: _ids(noun.refs.get(name), after, present) for name, (_, after) in step.changes.items()}
+    body = {name: _resolved(noun, name, after, present) for name, (_, after) in step.changes.items()}
     if held is not None:
         path = noun.path if noun.single else f"{noun.path}/{held.id}"
         _checked(connection.send("PUT", path, body, if_match=held.rev), step)
@@ -63,7 +64,7 @@ def _take(connection: Connection, step: Step, present: Present) -> None:
         answer = _checked(connection.send("POST", noun.path, body, key=secrets.token_hex(16)), step)
         made = answer["data"]
         present.ids[noun.section][step.label] = made["id"]
-        if noun.section == "queueRules":
+        if noun.ordered:
             present.records[noun.section][step.label] = Held(
                 noun=noun, id=made["id"], rev=made["attributes"]["rev"], values={}
             )
@@ -72,22 +73,31 @@ def _take(connection: Connection, step: Step, present: Present) -> None:
 def _put_in_order(connection: Connection, step: Step, present: Present) -> None:
     """The order, resting on the revs of all rules as they were planned with or written since."""
     rules = connection.get(step.noun.path).json()["data"]
-    known = {h.id for h in present.records["queueRules"].values()}
+    section = step.noun.section
+    known = {h.id for h in present.records[section].values()}
     strange = [r["attributes"]["name"] for r in rules if r["id"] not in known]
     if strange:
-        raise Failure("somebody else has added queue rules", ", ".join(strange), code=CONFLICT)
-    basis = [{"type": "queue-rule", "id": r["id"], "rev": r["attributes"]["rev"]} for r in rules]
-    _unmoved(rules, present)
-    ids = [present.ids["queueRules"][label] for label in step.order]
+        raise Failure(f"somebody else has added {step.noun.title}s", ", ".join(strange), code=CONFLICT)
+    basis = [{"type": r["type"], "id": r["id"], "rev": r["attributes"]["rev"]} for r in rules]
+    _unmoved(rules, step.noun, present)
+    ids = [present.ids[section][label] for label in step.order]
     _checked(connection.send("PUT", f"{step.noun.path}/order", {"rules": ids, "basis": basis}), step)
 
 
-def _unmoved(rules: list[Any], present: Present) -> None:
+def _unmoved(rules: list[Any], noun: Noun, present: Present) -> None:
     """Raises if the rules that were there stand in another order than the plan was made on."""
-    planned = [h.id for h in present.records["queueRules"].values()]
+    planned = [h.id for h in present.records[noun.section].values()]
     there = [r["id"] for r in rules if r["id"] in set(planned)]
     if there != [i for i in planned if i in set(there)]:
-        raise Failure("somebody else has changed the order of the queue rules", code=CONFLICT)
+        raise Failure(f"somebody else has changed the order of the {noun.title}s", code=CONFLICT)
+
+
+def _resolved(noun: Noun, name: str, value: Any, present: Present) -> Any:
+    """A value as the API takes it."""
+    if name in noun.inner and value is not None:
+        member, section = noun.inner[name]
+        return [{**each, member: _ids(section, each.get(member), present)} for each in value]
+    return _ids(noun.refs.get(name), value, present)
 
 
 def _ids(section: str | None, value: Any, present: Present) -> Any:

@@ -22,6 +22,8 @@ class Noun:
     identity         the fields that say which record is meant, the first that is not empty
     fields           what may be said, in the order of exported files
     refs             fields that hold ids of another section's records, and that section
+    inner            fields that hold a list of objects with such an id in one member: that member, and the section
+    ordered          the order of its records means something
     fixed            fields that never change after creation
     pruned           what stands in for deleting; `None`: DELETE; `False`: it cannot be taken away
     about            what exported files say above the section
@@ -35,6 +37,8 @@ class Noun:
     refs: Mapping[str, str] = field(default_factory=dict[str, str])
     fixed: frozenset[str] = frozenset()
     pruned: Mapping[str, Any] | bool | None = None
+    inner: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    ordered: bool = False
     put_only: bool = False
     single: bool = False
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -60,7 +64,12 @@ def _fields(*bodies: Any, but: frozenset[str] = frozenset(), first: tuple[str, .
 @cache
 def all_nouns() -> tuple[Noun, ...]:
     """Every section there is."""
-    from interlock.api import org_settings, queue_rules, queues, statuses, teams
+    return (*_places(), *_people_and_rules())
+
+
+def _places() -> tuple[Noun, ...]:
+    """What others refer to: statuses, schedules, skills and queues."""
+    from interlock.api import queues, schedules, skills, statuses
 
     return (
         Noun(
@@ -72,16 +81,39 @@ A status is known by its name; its type never changes. Of a built-in one only de
 Statuses cannot be deleted: --prune switches off those that are not listed.""",
         ),
         Noun(
+            section="schedules", title="schedule", path="/v1/schedules",
+            fields=_fields(schedules.ScheduleNew, first=("name",)),
+            about="""Schedules: when the organisation works, in its own time zone. Days are 0 (Sunday) to 6, hours in
+minutes of the day. A schedule is known by its name. --prune deletes those that are not listed.""",
+        ),
+        Noun(
+            section="skills", title="skill", path="/v1/routing/skills",
+            fields=_fields(skills.SkillNew, first=("name",)),
+            about="""Skills that agents may have and items may ask for. A skill is known by its name.
+Who has which is not configuration. --prune deletes those that are not listed.""",
+        ),
+        Noun(
             section="queues", title="queue", path="/v1/routing/queues",
-            fields=_fields(queues.QueueNew, first=("key", "name")), identity=("key", "name"),
+            fields=_fields(queues.QueueNew, first=("key", "name"), but=frozenset({"paused"})), identity=("key", "name"),
+            refs={"schedule": "schedules"},
             pruned={"archived": True}, query={"all": "true"},
             about="""Queues: where work waits. A queue is known by its key, or by its name if it has none.
 priority 1 is served first; itemSize is the weight of its items. The default queue takes what no rule matches.
+Whether a queue is paused just now is not configuration.
 Queues cannot be deleted: --prune archives those that are not listed.""",
         ),
+    )  # fmt: skip
+
+
+def _people_and_rules() -> tuple[Noun, ...]:
+    """How work is spread: settings, teams and rules."""
+    from interlock.api import org_settings, queue_rules, skill_rules, teams
+
+    return (
         Noun(
             section="orgSettings", title="org settings", path="/v1/routing/org-settings", identity=(),
-            fields=_fields(org_settings.OrgWide), refs={"timeoutStatus": "statuses"}, pruned=False,
+            fields=_fields(org_settings.OrgWide), refs={"timeoutStatus": "statuses", "schedule": "schedules"},
+            pruned=False,
             put_only=True, single=True,
             about="""How routing behaves in the whole organisation. timeoutStatus is the name of a status.""",
         ),
@@ -101,10 +133,17 @@ Agents route only through a team that is enabled. --prune switches off what is n
         Noun(
             section="queueRules", title="queue rule", path="/v1/routing/queue-rules",
             fields=_fields(queue_rules.RuleNew, first=("name", "description", "enabled", "criteria")),
-            refs={"queue": "queues"},
+            refs={"queue": "queues"}, ordered=True,
             about="""Queue rules, first one first: the first that holds says where a conversation waits.
 A rule holds when every condition of `and` does and, if `or` has any, at least one of those. Its target is `queue`,
 a queue of this configuration, or `queueKey`, which may hold paths such as {{conversation.defaultLang}}.
+A rule is known by its name. --prune deletes those that are not listed.""",
+        ),
+        Noun(
+            section="skillRules", title="skill rule", path="/v1/routing/skill-rules",
+            fields=_fields(skill_rules.SkillRuleNew, first=("name", "description", "enabled", "criteria", "skills")),
+            inner={"skills": ("skill", "skills")}, ordered=True,
+            about="""Skill rules, first one first: what an item asks for, by the same criteria as queue rules have.
 A rule is known by its name. --prune deletes those that are not listed.""",
         ),
     )  # fmt: skip

@@ -35,7 +35,7 @@ class Step:
     def line(self) -> str:
         """The step as the plan lists it."""
         if self.action == "order":
-            return "~ order of queue rules"
+            return f"~ order of {self.noun.title}s"
         return f"{SIGNS[self.action]} {self.noun.title} {self.label}".rstrip()
 
     def details(self) -> list[str]:
@@ -99,7 +99,9 @@ def plan(wanted: Wanted, present: Present, *, prune: bool) -> Plan:
             _take_away(noun, label, held, gone, kept, prune=prune)
     if wrong:
         raise Failure("the configuration cannot be applied", "\n        ".join(wrong[:20]), code=USAGE)
-    order = _order([label for label, _ in pairs["queueRules"]], present, gone) if "queueRules" in pairs else []
+    order = [
+        s for n in all_nouns() if n.ordered and n.section in pairs for s in _order(n, pairs[n.section], present, gone)
+    ]
     return Plan((*steps, *reversed(gone), *order), tuple(kept))
 
 
@@ -110,8 +112,12 @@ def _check(
     field_, value = entry.noun.names(entry.values) if entry.noun.identity else ("", "")
     if (entry.noun.section, field_) in UNIQUE and label != value:
         wrong.append(f"{entry.at}: {entry.noun.title} {value} is listed twice")
-    for name, section in entry.noun.refs.items():
+    inner = {name: section for name, (_, section) in entry.noun.inner.items()}
+    for name, section in (*entry.noun.refs.items(), *inner.items()):
         given = entry.values.get(name)
+        if name in inner:
+            member = entry.noun.inner[name][0]
+            given = [each.get(member) for each in given or () if isinstance(each, Mapping)]
         known = {*present.ids[section], *(text for text, _ in pairs.get(section, ()))}
         for value in given if isinstance(given, list) else [given]:
             if value is not None and value not in known:
@@ -131,7 +137,7 @@ def _step(noun: Noun, label: str, entry: Entry, present: Present, wrong: list[st
         if noun.section == "queueRules" and not (values.get("queue") or values.get("queueKey")):
             wrong.append(f"{entry.at}: queue rule {label} names no queue")
         return Step(action="create", noun=noun, label=label, changes=made, at=entry.at)
-    changes = {n: (held.values.get(n), v) for n, v in values.items() if not _same(held.values.get(n), v)}
+    changes = {n: (held.values.get(n), v) for n, v in values.items() if not _agrees(noun, n, held.values.get(n), v)}
     if noun.section == "queueRules" and changes:
         changes |= _other_target(held, values, changes)
     for name in changes:
@@ -153,6 +159,15 @@ def _other_target(held: Held, values: Mapping[str, Any], changes: Mapping[str, A
 
 def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _agrees(noun: Noun, name: str, has: Any, wants: Any) -> bool:
+    """Whether a record has what is wanted; a member of a listed object that is left out is no opinion."""
+    if name not in noun.inner or not isinstance(wants, list) or not isinstance(has, list):
+        return _same(has, wants)
+    if len(has) != len(wants) or not all(isinstance(each, Mapping) for each in wants):
+        return False
+    return all(_same(h.get(k), v) for h, w in zip(has, wants, strict=True) for k, v in w.items())
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -186,10 +201,10 @@ def _take_away(noun: Noun, label: str, held: Held, gone: list[Step], kept: list[
     gone.append(Step(action="remove", noun=noun, label=label, changes=changes, held=held))
 
 
-def _order(wanted: Sequence[str], present: Present, gone: Iterable[Step]) -> list[Step]:
+def _order(noun: Noun, listed: Sequence[tuple[str, Entry]], present: Present, gone: Iterable[Step]) -> list[Step]:
     """The step that puts the rules in the order of the files; rules that no file lists come after them."""
-    there = list(present.records["queueRules"])
-    away = {s.label for s in gone if s.noun.section == "queueRules"}
+    wanted, there = [label for label, _ in listed], list(present.records[noun.section])
+    away = {s.label for s in gone if s.noun.section == noun.section}
     rest = [label for label in there if label not in wanted and label not in away]
     made = [label for label in wanted if label not in there]
     after_creation = [label for label in there if label not in away] + made
@@ -197,4 +212,4 @@ def _order(wanted: Sequence[str], present: Present, gone: Iterable[Step]) -> lis
     if list(order) == after_creation:
         return []
     moved = {label: (there.index(label) + 1 if label in there else None, n) for n, label in enumerate(order, 1)}
-    return [Step(action="order", noun=noun_of("queueRules"), label="", changes=moved, order=order)]
+    return [Step(action="order", noun=noun, label="", changes=moved, order=order)]

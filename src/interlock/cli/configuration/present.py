@@ -44,7 +44,7 @@ def look(connection: Connection, only: frozenset[str] = frozenset()) -> Present:
         if only and noun.section not in only:
             continue
         found = [_held(noun, resource, out) for resource in _resources(connection, noun)]
-        if noun.section != "queueRules":
+        if not noun.ordered:
             found.sort(key=lambda h: (h.archived, h.created_at, h.id))
         for label, held in labelled(found):
             out.records[noun.section][label] = held
@@ -57,7 +57,7 @@ def _resources(connection: Connection, noun: Noun) -> Iterator[Any]:
         yield connection.get(noun.path).json()["data"]
         return
     path: str | None = noun.path
-    parameters: Mapping[str, Any] = {**noun.query, "pageSize": 100} if noun.section != "queueRules" else {}
+    parameters: Mapping[str, Any] = {} if noun.ordered else {**noun.query, "pageSize": 100}
     page = 1
     while path:
         document = connection.get(path, **({**parameters, "page": page} if parameters else {})).json()
@@ -71,7 +71,10 @@ def _held(noun: Noun, resource: Mapping[str, Any], known: Present) -> Held:
     values: dict[str, Any] = {}
     for name in noun.fields:
         section = noun.refs.get(name)
-        if section is None:
+        if name in noun.inner:
+            member, other = noun.inner[name]
+            values[name] = [{**each, member: known.label(other, each[member])} for each in attributes.get(name) or ()]
+        elif section is None:
             found = attributes.get(name)
             values[name] = {k: v for k, v in found.items() if v} if name == "criteria" else found
         elif name in related:

@@ -51,7 +51,7 @@ def section_of(noun: Noun, present: Present) -> str:
     """One section with its comment."""
     about = "".join(f"# {line}\n" for line in noun.about.splitlines())
     kept = [(label, h) for label, h in present.records[noun.section].items() if not h.archived]
-    if noun.section != "queueRules":
+    if not noun.ordered:
         kept.sort(key=lambda pair: pair[0])
     if noun.single:
         lines = [_fields(h, "  ") for _, h in kept]
