@@ -108,7 +108,7 @@ class Floor:
 
     position  of the last row of the log that it has taken      disagreed  grants that were refused though nothing had
     hours     the calendars, compiled by whoever feeds it                  changed: an incident, never to be seen
-    checked   how often some of it was compared with the store
+    checked   how often some of it was compared with the store      missed   matches that news had not led to
     """
 
     def __init__(self, org: str, now: int = 0, serves: Callable[[str], bool] = every_queue) -> None:
@@ -121,6 +121,7 @@ class Floor:
         self.hours_stale = False
         self.disagreed = 0
         self.checked = 0
+        self.missed = 0
         self.unresolved: dict[str, None] = {}
         """Items of which it is not known yet whose agent goes first."""
         self.queues: dict[str, QueueFloor] = {}

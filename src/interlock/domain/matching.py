@@ -27,10 +27,11 @@ Ranked = tuple[bool, int, int, str, str]
 
 
 class Match(msgspec.Struct, frozen=True):
-    """One item for one agent, as the floor sees it."""
+    """One item for one agent, as the floor sees it. `revs`: of the item and the session that it saw."""
 
     item: str
     choice: Choice
+    revs: tuple[int, int] = (0, 0)
 
 
 class LeftWaiting(msgspec.Struct, frozen=True):
@@ -66,7 +67,8 @@ def match(floor: Floor, most: int) -> list[Match]:
                 continue
             choice = choose(floor, entry)
             if choice.user:
-                found.append(Match(entry.waiting.id, choice))
+                revs = entry.waiting.rev, floor.agents[choice.session].session.rev
+                found.append(Match(entry.waiting.id, choice, revs))
                 floor.give(entry, choice.session)
             elif head.of_class is not None and not entry.declined:
                 continue

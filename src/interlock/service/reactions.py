@@ -305,8 +305,15 @@ async def requeue_left(world: World) -> int:
 
 
 async def sweep_queues(world: World) -> int:
-    """What waits beside an agent who could take it. In a healthy system: nothing."""
-    return sum([len(await routing.sweep(world, org.id)) for org in await orgs.orgs_here(world)])
+    """What waits beside an agent who could take it, and no news led to. In a healthy system: nothing."""
+    found = 0
+    for org in await orgs.orgs_here(world):
+        done = await routing.sweep(world, org.id)
+        floor = (world.floors or {}).get(org.id)
+        found += len(done) if floor is None else floor.missed
+        if floor is not None:
+            floor.missed = 0
+    return found
 
 
 async def route_due(world: World) -> int:

@@ -110,7 +110,7 @@ async def _put_right(world: World, by: Provenance, floor: Floor, match: Match) -
         floor.forget_news(item, session)
         return
     found = await Reading(world, by).load((WorkItem, item), (WorkSession, session))
-    news = any(r is not None and floor.lacks(r) for r in found)
+    news = tuple(r.rev if r is not None else 0 for r in found) != match.revs
     floor.release(item, session)
     for record in found:
         if record is not None:
@@ -213,7 +213,12 @@ async def sweep(world: World, org: str) -> list[Done]:
         await _report(world, by, each)
     for kind in [k for id in floor.queues for k in matching.kinds_of(floor, id) if k.because == "UNKNOWN"]:
         await _report(world, by, LeftWaiting(kind.first, "", 0))
-    return await round(world, by, queues=list(floor.queues))
+    done = await round(world, by)
+    floor.look_at_all()
+    missed = matching.match(floor, GRANTS_MAX)
+    floor.missed += len(missed)
+    await world.together([_grant(world, by, floor, each, done) for each in missed])
+    return done + await round(world, by)
 
 
 async def _report(world: World, by: Provenance, found: LeftWaiting) -> None:
