@@ -134,4 +134,4 @@ async def lose(house: House, id: str, user: str) -> None:
         entry = entry_of(decision, house.world.ids.fresh(), by, house.clock.now(), (seen,))
         await house.store.commit(Commit(entry=entry, writes=decision.writes))
         house.clock.pass_ms(105)
-        before = write.after  # type: ignore[assignment]
+        before = write.after

@@ -12,7 +12,7 @@ from tests.worlds import Client, House, settled
 
 from interlock.service import reactions
 
-F = TypeVar("F", bound=Callable[..., Awaitable[None]])
+F = TypeVar("F", bound=Callable[..., Awaitable[None] | None])
 CASES: dict[str, str] = {}
 """Number of a case → the test that holds it."""
 

@@ -132,7 +132,7 @@ async def test_of_two_writers_on_one_version_the_second_is_told(shop: Shop) -> N
     queue = await shop.floor("Ann")
     item = await shop.item(await shop.arrive(queue))
     path, rev = item["links"]["self"], item["attributes"]["rev"]
-    match = {"if_match": f'"{rev}"'}
+    match: Any = {"if_match": f'"{rev}"'}
     await shop.admin.put(path, {"paused": True}, **match)
     told = await shop.admin.put(path, {"paused": False}, 412, **match)
     current = told["errors"][0]["meta"]["currentRev"]
@@ -173,7 +173,7 @@ async def test_if_nobody_is_there_a_round_costs_nothing_for_each_item(shop: Shop
         loads.append(sum(a.type == "work_item" for a in addresses))
         return await plain(addresses)
 
-    shop.house.store.load = counting  # type: ignore[method-assign]
+    shop.house.store.load = counting
     assert await routing.sweep(shop.house.world, await org_of(shop)) == []
     assert sum(loads) == 0
 

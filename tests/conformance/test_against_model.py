@@ -270,7 +270,7 @@ TestSqliteAgainstMemory.settings = settings(
 def test_postgres_against_memory(databases: Databases) -> None:
     """Fewer examples: each has a database made for it."""
     run_state_machine_as_test(
-        lambda: PostgresAgainstMemory(databases.new()),
+        lambda: PostgresAgainstMemory(databases.new()),  # type: ignore[arg-type] - whatever makes a machine
         settings=settings(
             max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),

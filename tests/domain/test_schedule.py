@@ -28,7 +28,7 @@ ZONES = (
 )  # fmt: skip
 HOUR_MS = 60 * MINUTE_MS
 DAYS = [str(day) for day in range(7)]
-OFFICE = dict.fromkeys(DAYS[1:6], ((540, 1020),))
+OFFICE: dict[str, tuple[tuple[int, int], ...] | None] = dict.fromkeys(DAYS[1:6], ((540, 1020),))
 
 
 def ms(text: str) -> int:

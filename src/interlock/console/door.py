@@ -11,7 +11,8 @@ import msgspec
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application: scope, receive, send. Frameworks type them in ways of their own."""
 Json = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
