@@ -21,7 +21,7 @@ EXPECTED = ("Failed to load resource", "net::ERR_", "htmx:error: Failed to fetch
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open, no test of this process can run an event loop
 def chromium() -> Iterator[Any]:
     """The browser; skipped by name where there is none."""
     path = os.environ.get("INTERLOCK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
