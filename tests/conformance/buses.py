@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from itertools import count
 from typing import Any
 
@@ -14,6 +13,7 @@ from interlock.bus.nats_relay import Relay
 from interlock.bus.positions import SPACE
 from interlock.domain.errors import Unavailable
 from interlock.ports import Bus, Store
+from interlock.runtime.tasks import end
 
 _numbers = count(1)
 
@@ -51,10 +51,7 @@ class Buses:
 
     async def crash(self) -> None:
         """Everything that runs is gone, and nothing of it gets to write any more."""
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end(self._tasks, again_s=0.5)
         for link in self._links:
             await link.close()
         self._tasks.clear()

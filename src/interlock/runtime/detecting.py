@@ -18,6 +18,7 @@ from interlock.investigation.explain import explain
 from interlock.investigation.finding import Finding
 from interlock.investigation.live import LiveDetectors
 from interlock.ports import World
+from interlock.runtime.tasks import end
 from interlock.runtime.worker import OUTAGE_PAUSE_S
 
 CONSUMER = "detectors"
@@ -56,8 +57,7 @@ class Detecting:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
+        await end(self._tasks)
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -15,6 +15,7 @@ import structlog
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.share import Share
 from interlock.ports import Fence, Store
+from interlock.runtime.tasks import end
 from interlock.service.seats import leave, sit
 
 _log = structlog.get_logger("interlock")
@@ -59,7 +60,7 @@ class Holdings:
         try:
             yield
         finally:
-            task.cancel()
+            await end([task])
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             await self._leave()
@@ -144,7 +145,7 @@ class Holdings:
     async def _let_go(self, name: str, *, give_back: bool) -> None:
         """Stop the work of a share; what it was at is refused from then on, or done by then."""
         epoch, task = self._held.pop(name)
-        task.cancel()
+        await end([task])
         with contextlib.suppress(asyncio.CancelledError, Fenced, Unavailable):
             await task
         if give_back:
