@@ -13,7 +13,7 @@ from tests.crash.server import KEY, Server
 
 from interlock.investigation.ledger import Ledger
 from interlock.runtime.clock import SystemClock
-from interlock.service.reactions import ROLES
+from interlock.service.reactions import CADENCES, ROLES
 from interlock.store.opening import open_store
 
 LIFE_MS = (40, 500)
@@ -41,14 +41,21 @@ async def _lives(db: str, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
     return told, floor
 
 
+CALM_ROUNDS = round(10 * max(c.seconds for c in CADENCES)) + 20
+"""Of 100 ms each."""
+
+
 async def settle(server: Server, admin: Client) -> None:
-    """Wait until the server says that every role is at the end of the log, twice in a row."""
+    """Wait until every role is at the end of the log, and stays there for longer than the slowest cadence takes.
+
+    Who signs in while an item is given to them is charged for it by a cadence, and so relieved of it.
+    """
     calm = 0
     for _ in range(QUIET_ROUNDS):
         text = await admin.text("/readyz?verbose")
         behind = [int(ms) for ms in re.findall(r"keeps up (\d+) ms behind", text)]
         calm = calm + 1 if behind and not any(behind) else 0
-        if calm == 2:
+        if calm == CALM_ROUNDS:
             return
         assert await server.lived(100), "the server died by itself"
     raise AssertionError(f"the roles never reached the end of the log: {text}")
