@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from tests.worlds import Client, Floor, House, settled
 
 import interlock.console
@@ -62,26 +61,6 @@ class Browser:
         answer = await self.http.post(path, data=body, headers=given)
         assert answer.status_code == status, f"{answer.status_code}: {answer.text[:2000]}"
         return answer
-
-
-@pytest.fixture
-async def house() -> House:
-    """One org in memory."""
-    made = House()
-    await made.found()
-    return made
-
-
-@pytest.fixture
-def admin(house: House) -> Client:
-    """The org's administrator, over the API."""
-    return house.client()
-
-
-@pytest.fixture
-async def floor(house: House, admin: Client) -> Floor:
-    """Two agents, a queue and a team."""
-    return await Floor(house, admin).open(2)
 
 
 async def waiting(admin: Client, floor: Floor, house: House) -> str:

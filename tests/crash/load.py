@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from tests.crash.server import KEY
+
+from interlock.domain.log import Row
 
 AGENTS = 4
 
@@ -28,6 +30,15 @@ class Acknowledged:
         """The conversation in an answer."""
         id, rev = answer["data"]["id"], answer["data"]["attributes"]["rev"]
         self.revs[id] = max(rev, self.revs.get(id, 0))
+
+    def stand_in(self, rows: Iterable[Row]) -> None:
+        """Asserts that all of it is in the log, and says there what was answered."""
+        seen = {(c.type, c.id, c.rev): c for row in rows for c in row.changes}
+        missing = [(id, rev) for id, rev in self.revs.items() if ("conversation", id, rev) not in seen]
+        assert not missing, f"acknowledged and gone: {missing[:5]}"
+        for id, rev, name, value in self.writes:
+            change = seen["conversation", id, rev]
+            assert name not in change.attributes or change.attributes[name].after == value, (id, rev, name)
 
 
 @dataclass

@@ -1,11 +1,11 @@
-"""A house with one org, its admin, and a floor of two agents; every test ends with the ledger over the whole log."""
+"""Every test ends with the ledger over the whole log."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.worlds import Client, Floor, House, settled
+from tests.worlds import House, settled
 
 from interlock.investigation.ledger import check
 
@@ -20,15 +20,3 @@ async def house() -> AsyncIterator[House]:
     verdict = check(await made.store.changes(0, 100_000))
     assert not verdict.lost
     assert not verdict.others
-
-
-@pytest.fixture
-def admin(house: House) -> Client:
-    """The org's administrator."""
-    return house.client()
-
-
-@pytest.fixture
-async def floor(house: House, admin: Client) -> Floor:
-    """Two agents, not signed in, a queue and a team."""
-    return await Floor(house, admin).open(2)

@@ -1,4 +1,4 @@
-"""A house with one org, its admin, and on request a floor of agents."""
+"""For any test: a house with one org, its admin, and on request a floor of agents."""
 
 from __future__ import annotations
 
