@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import apsw
 import msgspec
@@ -68,11 +68,7 @@ def migrate(
         applied = _applied(connection, now)
         check(applied, wanted, connection.filename)
         number = max(applied, default=0)
-        for migration in wanted:
-            if migration.number in applied:
-                continue
-            if migration.phase == "post" and not post:
-                break
+        for migration in missing(applied, wanted, post=post):
             connection.execute(migration.sql)
             connection.execute(
                 "INSERT INTO schema_version VALUES (?, ?, ?, ?, ?)",
@@ -95,6 +91,16 @@ def _applied(connection: apsw.Connection, now: int) -> dict[int, str]:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(_LEDGER)
     return dict(connection.execute("SELECT number, checksum FROM schema_version"))
+
+
+def missing(applied: dict[int, str], wanted: Sequence[Migration], *, post: bool) -> Iterator[Migration]:
+    """What is still to be applied, in order; up to the first `post` migration if those are to wait."""
+    for migration in wanted:
+        if migration.number in applied:
+            continue
+        if migration.phase == "post" and not post:
+            return
+        yield migration
 
 
 def check(applied: dict[int, str], wanted: Sequence[Migration], filename: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from interlock.domain.errors import Unavailable
-from interlock.store.migrations import APPLICATION_ID, Migration, check, known
+from interlock.store.migrations import APPLICATION_ID, Migration, check, known, missing
 from interlock.store.postgres_lines import BROKEN, Place
 
 LOCK_WAIT_MS = 60_000
@@ -64,11 +64,7 @@ async def _apply(connection: Any, place: Place, wanted: Sequence[Migration], now
         applied = await _applied(connection) or {}
     check(applied, wanted, place.name)
     number = max(applied, default=0)
-    for migration in wanted:
-        if migration.number in applied:
-            continue
-        if migration.phase == "post" and not post:
-            break
+    for migration in missing(applied, wanted, post=post):
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_version VALUES ($1, $2, $3, $4, $5)",
