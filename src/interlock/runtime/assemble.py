@@ -25,6 +25,7 @@ from interlock.runtime.detecting import Detecting
 from interlock.runtime.divided import Divided
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
+from interlock.runtime.tasks import end
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.divisions import divide
@@ -224,7 +225,7 @@ class EventLog:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
+            await end([self._task])
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._stream is not sys.stdout:
