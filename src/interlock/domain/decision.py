@@ -129,6 +129,12 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unconditional: bool = False
 
 
+def changed(present: Record, direction: Direction, *, kind: Kind = "change", **more: Any) -> Why:
+    """Why one record goes to its next rev: held against the present one. `more`: what else there is to say."""
+    rev = present.rev
+    return Why(direction=direction, kind=kind, record=present.ref, rev_before=rev, rev_after=rev + 1, guard=rev, **more)
+
+
 class Write(msgspec.Struct, frozen=True):
     """One record's move: from the version that was read (`None`: it is new) to the next."""
 

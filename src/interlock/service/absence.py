@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from interlock.domain import life_cycle, routing
 from interlock.domain.agent import OrgSettings, WorkSession
-from interlock.domain.decision import Decision, Provenance, Why, step
+from interlock.domain.decision import Decision, Provenance, changed, step
 from interlock.domain.errors import NotFound, Refused
 from interlock.domain.queue import Queue
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, Mark, Query, World
 from interlock.service.cases import case_of, last_item, live_session
-from interlock.service.transact import SYSTEM, Decide, Done, Reading, provenance, transact
+from interlock.service.transact import SYSTEM, Decide, Done, Reading, provenance, unless_refused
 
 
 async def give_back(world: World, by: Provenance, session: str) -> list[Done]:
@@ -39,10 +39,8 @@ async def _rescind(world: World, by: Provenance, item: str, user: str) -> list[D
 
 
 async def _unless_refused(world: World, by: Provenance, decide: Decide) -> list[Done]:
-    try:
-        return [await transact(world, by, decide)]
-    except (Refused, NotFound):
-        return []
+    done = await unless_refused(world, by, decide, also=(NotFound,))
+    return [done] if done else []
 
 
 async def requeue_due(reading: Reading, s: WorkSession) -> int | None:
@@ -96,14 +94,7 @@ def _in_force(reading: Reading, queue: Queue | None) -> OrgSettings:
 
 
 def _changed(before: WorkSession, after: WorkSession, reading: Reading) -> Decision:
-    why = Why(
-        direction="system",
-        kind="change",
-        record=before.ref,
-        rev_before=before.rev,
-        rev_after=before.rev + 1,
-        guard=before.rev,
-    )
+    why = changed(before, "system")
     return Decision(partition=before.id, why=why, writes=(step(before, after, reading.moment.now),))
 
 

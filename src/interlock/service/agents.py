@@ -10,7 +10,7 @@ import msgspec
 from interlock.domain import agent
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User, WorkSession
 from interlock.domain.capacity import check_limits, check_team
-from interlock.domain.decision import Decision, Provenance, Why, birth
+from interlock.domain.decision import Decision, Provenance, Why, birth, changed
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
 from interlock.domain.reservation import Reservation
@@ -24,7 +24,7 @@ from interlock.service.cases import live_session
 from interlock.service.preconditions import Precondition
 from interlock.service.records import put
 from interlock.service.routing import active_user, settings_of
-from interlock.service.transact import SYSTEM, Beside, Done, Reading, provenance, transact
+from interlock.service.transact import SYSTEM, Beside, Done, Reading, provenance, transact, unless_refused
 
 
 async def set_status(world: World, by: Provenance, user: str, status: str, team: str | None, *, beside: Beside) -> Done:
@@ -103,23 +103,12 @@ async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
         after = agent.reweighed(session, [held_of(i) for i in owned], pending.work_item if pending else None)
         if after == session:
             raise Refused("It carries what it should.")
-        why = Why(
-            direction="system",
-            kind="change",
-            reason="load made anew from the items",
-            record=session.ref,
-            rev_before=session.rev,
-            rev_after=session.rev + 1,
-            guard=session.rev,
-        )
+        why = changed(session, "system", reason="load made anew from the items")
         calendar = (await hours_of(reading)).org
         write = agent.turn(session, after, reading.moment.now, calendar)
         return Decision(partition=session.id, why=why, writes=(write,))
 
-    try:
-        return await transact(world, by, decide)
-    except (Refused, NoLiveSession):
-        return None
+    return await unless_refused(world, by, decide, also=(NoLiveSession,))
 
 
 async def reconcile_all(world: World, org: str) -> list[Done]:
@@ -189,9 +178,7 @@ async def refresh_sessions(
             ))  # fmt: skip
             if after == s or s.signed_out_at:
                 raise Refused("Nothing changes for this session.")
-            why = Why(
-                direction="system", kind="change", record=s.ref, rev_before=s.rev, rev_after=s.rev + 1, guard=s.rev
-            )
+            why = changed(s, "system")
             calendar = (await hours_of(reading)).org
             return Decision(partition=s.id, why=why, writes=(agent.turn(s, after, reading.moment.now, calendar),))
 

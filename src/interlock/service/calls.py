@@ -8,7 +8,7 @@ from interlock.domain.decision import Decision, Provenance
 from interlock.domain.errors import InvalidValue, Refused
 from interlock.ports import Query, World
 from interlock.service.calendars import hours_of
-from interlock.service.transact import Done, Reading, transact
+from interlock.service.transact import Done, Reading, unless_refused
 
 CALL = "voice"
 
@@ -42,10 +42,7 @@ async def follow(world: World, by: Provenance, session: str) -> Done | None:
         former = await reading.one(Status, s.before_call or "")
         return agent.change_status(s, who, former, reading.moment, calendar, code="AFTER_CALL")
 
-    try:
-        return await transact(world, by, decide)
-    except (Refused, InvalidValue):
-        return None
+    return await unless_refused(world, by, decide, also=(InvalidValue,))
 
 
 async def _busy(reading: Reading) -> Status:

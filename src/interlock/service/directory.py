@@ -9,9 +9,8 @@ from interlock.domain import agent
 from interlock.domain.access import ApiKey
 from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, User
 from interlock.domain.capacity import check_limits
-from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
+from interlock.domain.decision import Decision, Provenance, Write, birth, step
 from interlock.domain.errors import InvalidValue, KeyTaken, SystemRecord
-from interlock.domain.record import Record
 from interlock.ports import World
 from interlock.service import records
 from interlock.service.orgs import digest
@@ -27,7 +26,7 @@ async def create_user(world: World, by: Provenance, fields: Mapping[str, Any], *
         made = User(id=reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields)
         await _free(reading, made, None)
         await check_capacity(reading, made, "/capacity")
-        return _written(made, (birth(made), *await _join(reading, made.id, (), made.teams)))
+        return records.written(made, (birth(made), *await _join(reading, made.id, (), made.teams)))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -46,7 +45,7 @@ async def update_user(
             await check_capacity(reading, after, "/capacity")
         moved = await _join(reading, id, present.teams, after.teams)
         own = (step(present, after, reading.moment.now, by_hand=True),) if after != present else ()
-        return _written(present, (*own, *moved))
+        return records.written(present, (*own, *moved))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -107,7 +106,7 @@ async def create_team(world: World, by: Provenance, fields: Mapping[str, Any], *
     async def decide(reading: Reading) -> Decision:
         now = reading.moment.now
         made = Team(id=reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields)
-        return _written(made, (birth(made), *await _take_in(reading, made.id, (), made.members)))
+        return records.written(made, (birth(made), *await _take_in(reading, made.id, (), made.members)))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -123,7 +122,7 @@ async def update_team(
         after = present.with_(**fields)
         moved = await _take_in(reading, id, present.members, after.members)
         own = (step(present, after, reading.moment.now, by_hand=True),) if after != present else ()
-        return _written(present, (*own, *moved))
+        return records.written(present, (*own, *moved))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -142,18 +141,6 @@ async def _take_in(reading: Reading, team: str, before: Iterable[str], after: It
         for u in users.values()
         if (team in u.teams) != (u.id in new)
     ]
-
-
-def _written(about: Record, writes: tuple[Write, ...]) -> Decision:
-    own = next((w for w in writes if w.after.id == about.id), None)
-    why = Why(
-        direction="person",
-        kind="change" if writes else "noop",
-        record=about.ref,
-        rev_before=own.before.rev if own and own.before else 0 if own else about.rev,
-        rev_after=own.after.rev if own else about.rev,
-    )
-    return Decision(partition=about.id, why=why, writes=writes)
 
 
 async def create_status(world: World, by: Provenance, fields: Mapping[str, Any], *, beside: Beside) -> Done:

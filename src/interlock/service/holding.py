@@ -7,13 +7,13 @@ from __future__ import annotations
 from interlock.domain import workflow
 from interlock.domain.agent import OrgSettings
 from interlock.domain.conversation import Conversation
-from interlock.domain.decision import Decision, Provenance, Why, step
+from interlock.domain.decision import Decision, Provenance, changed, step
 from interlock.domain.errors import Refused
 from interlock.domain.work_item import WorkItem, open_item_claim
 from interlock.domain.workflow import Workflow
 from interlock.ports import Query, World
 from interlock.service.records import put
-from interlock.service.transact import SYSTEM, Done, Reading, provenance, transact
+from interlock.service.transact import SYSTEM, Done, Reading, provenance, unless_refused
 
 ROWS_LOOKED_AT = 20
 """Of the conversation's newest rows, among which a run of its workflows would be."""
@@ -51,21 +51,10 @@ async def release(world: World, by: Provenance, item: str, *, early: bool = Fals
         if w.rules_due_at is None or (w.rules_due_at > reading.moment.now and not (early and w.waits_for_workflows)):
             raise Refused("It is not held, or not yet to be let go.")
         after = w.with_(rules_due_at=None, waits_for_workflows=False)
-        why = Why(
-            direction="system",
-            kind="change",
-            reason="the rules may place it",
-            record=w.ref,
-            rev_before=w.rev,
-            rev_after=w.rev + 1,
-            guard=w.rev,
-        )
+        why = changed(w, "system", reason="the rules may place it")
         return Decision(partition=w.resource, why=why, writes=(step(w, after, reading.moment.now),))
 
-    try:
-        return await transact(world, by, decide)
-    except Refused:
-        return None
+    return await unless_refused(world, by, decide)
 
 
 async def release_after_workflows(world: World, by: Provenance, conversation: str) -> Done | None:
@@ -95,7 +84,4 @@ async def note_workflows(world: World, by: Provenance) -> Done | None:
             raise Refused("It is known.")
         return put(stored, {"has_workflows": True}, reading.moment)
 
-    try:
-        return await transact(world, by, decide)
-    except Refused:
-        return None
+    return await unless_refused(world, by, decide)

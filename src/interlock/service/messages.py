@@ -11,7 +11,7 @@ from interlock.domain import conversation as conversations
 from interlock.domain import message as messages
 from interlock.domain.conversation import Conversation, Shared
 from interlock.domain.customer import Customer
-from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
+from interlock.domain.decision import Decision, Provenance, Write, birth, changed, step
 from interlock.domain.errors import Refused
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
@@ -19,7 +19,7 @@ from interlock.domain.work_item import FirstResponse
 from interlock.ports import World
 from interlock.service.calendars import hours_of
 from interlock.service.cases import open_item
-from interlock.service.transact import Beside, Done, Reading, transact
+from interlock.service.transact import Beside, Done, Reading, transact, unless_refused
 
 
 async def begin_with(
@@ -64,20 +64,10 @@ async def note_response(world: World, by: Provenance, message: str) -> Done | No
         calendar = (await hours_of(reading, (queue,) if queue else ())).of(item.queue)
         time, business_time = m.sent_at - given_at, calendar.business_ms(given_at, m.sent_at)
         after = item.with_(first_routed_response=FirstResponse(m.id, m.sent_at, time, business_time))
-        why = Why(
-            direction="system",
-            kind="change",
-            record=item.ref,
-            rev_before=item.rev,
-            rev_after=item.rev + 1,
-            guard=item.rev,
-        )
+        why = changed(item, "system")
         return Decision(partition=item.resource, why=why, writes=(step(item, after, reading.moment.now),))
 
-    try:
-        return await transact(world, by, decide)
-    except Refused:
-        return None
+    return await unless_refused(world, by, decide)
 
 
 def _as_born(write: Write, begun: Conversation) -> Write:

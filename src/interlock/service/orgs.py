@@ -8,7 +8,7 @@ from typing import Any
 from interlock.domain.access import ApiKey, Org, claim_of_digest
 from interlock.domain.agent import BUILT_IN, OrgSettings, Status
 from interlock.domain.assignment import Actor
-from interlock.domain.decision import Decision, Provenance, Why, birth, step
+from interlock.domain.decision import Decision, Provenance, Why, birth, changed, step
 from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Record
 from interlock.ports import Query, World
@@ -56,14 +56,7 @@ async def raise_epoch(world: World, by: Provenance) -> Done:
     async def decide(reading: Reading) -> Decision:
         org = await reading.one(Org, by.org)
         after = org.with_(epoch=org.epoch + 1)
-        why = Why(
-            direction="person",
-            kind="restored",
-            record=org.ref,
-            rev_before=org.rev,
-            rev_after=org.rev + 1,
-            guard=org.rev,
-        )
+        why = changed(org, "person", kind="restored")
         return Decision(partition=org.id, why=why, writes=(step(org, after, reading.moment.now, by_hand=True),))
 
     return await transact(world, by, decide)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from interlock.domain.decision import Decision, Moment, Provenance, Why, birth, step
+from interlock.domain.decision import Decision, Moment, Provenance, Why, Write, birth, step
 from interlock.domain.errors import KeyTaken
 from interlock.domain.record import Record
 from interlock.ports import World
@@ -91,3 +91,16 @@ def put(present: Record, fields: Mapping[str, Any], moment: Moment) -> Decision:
         guard=present.rev,
     )
     return Decision(partition=present.id, why=why, writes=writes)
+
+
+def written(about: Record, writes: tuple[Write, ...]) -> Decision:
+    """The decision of several writes that are about one record, whether it is among them or not."""
+    own = next((w for w in writes if w.after.id == about.id), None)
+    why = Why(
+        direction="person",
+        kind="change" if writes else "noop",
+        record=about.ref,
+        rev_before=own.before.rev if own and own.before else 0 if own else about.rev,
+        rev_after=own.after.rev if own else about.rev,
+    )
+    return Decision(partition=about.id, why=why, writes=writes)

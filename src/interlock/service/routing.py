@@ -23,7 +23,7 @@ from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
 from interlock.service.cases import case_of
 from interlock.service.floors import check, floor_of, follow, has_room, one_look
-from interlock.service.transact import Done, Reading, note, provenance, transact
+from interlock.service.transact import Done, Reading, note, provenance, transact, unless_refused
 
 __all__ = ["has_room"]
 
@@ -167,10 +167,7 @@ async def expire(world: World, reservation: Reservation) -> Done | None:
         silent = await _timeout_status(reading)
         return life_cycle.expire(case, reading.moment, silent)
 
-    try:
-        return await transact(world, by, decide)
-    except Refused:
-        return None
+    return await unless_refused(world, by, decide)
 
 
 async def _timeout_status(reading: Reading) -> Status | None:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.domain.agent import OrgSettings
-from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
+from interlock.domain.decision import Decision, Provenance, Write, birth, step
 from interlock.domain.errors import InUse, InvalidValue, NotFound
 from interlock.domain.queue import Queue
-from interlock.domain.record import Record
 from interlock.domain.schedule import Schedule, check_hours
 from interlock.ports import Query, World
 from interlock.service.calendars import check_country, check_zone
 from interlock.service.preconditions import Precondition
+from interlock.service.records import written
 from interlock.service.routing import settings_of
 from interlock.service.transact import Beside, Done, Reading, transact
 
@@ -32,7 +32,7 @@ async def create(world: World, by: Provenance, fields: Mapping[str, Any], *, bes
         if len(await live_schedules(reading)) >= SCHEDULES_MAX:
             raise InvalidValue(f"An org has at most {SCHEDULES_MAX} schedules; delete one first.")
         others = await name_default(reading, made.id) if made.default else []
-        return _written(made, (birth(made), *others))
+        return written(made, (birth(made), *others))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -49,7 +49,7 @@ async def update(
         _check(after)
         own = (step(present, after, reading.moment.now, by_hand=True),) if after != present else ()
         others = await name_default(reading, id if after.default else None) if after.default != present.default else []
-        return _written(present, (*own, *others))
+        return written(present, (*own, *others))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -65,7 +65,7 @@ async def delete(world: World, by: Provenance, id: str, precondition: Preconditi
                 raise InUse(f"The queue {queue.name} uses this schedule; give it another first.", queue=queue.id)
         gone = step(present, present.with_(deleted=True, default=False), reading.moment.now, by_hand=True)
         others = await name_default(reading, None) if present.default else []
-        return _written(present, (gone, *others))
+        return written(present, (gone, *others))
 
     return await transact(world, by, decide, beside=beside)
 
@@ -113,15 +113,3 @@ async def live_schedules(reading: Reading) -> list[Schedule]:
     """The schedules of the org, by name."""
     query = Query(name="listing", org=reading.org, type=Schedule.TYPE, states=("live",), limit=SCHEDULES_MAX + 1)
     return await reading.find(Schedule, query)
-
-
-def _written(about: Record, writes: tuple[Write, ...]) -> Decision:
-    own = next((w for w in writes if w.after.id == about.id), None)
-    why = Why(
-        direction="person",
-        kind="change" if writes else "noop",
-        record=about.ref,
-        rev_before=own.before.rev if own and own.before else 0 if own else about.rev,
-        rev_after=own.after.rev if own else about.rev,
-    )
-    return Decision(partition=about.id, why=why, writes=writes)

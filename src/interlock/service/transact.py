@@ -16,7 +16,7 @@ from interlock.domain.access import Org
 from interlock.domain.agent import OrgSettings
 from interlock.domain.assignment import Actor
 from interlock.domain.decision import Basis, Decision, Moment, Provenance, Why
-from interlock.domain.errors import Conflict, KeyTaken, NotFound, RevMoved
+from interlock.domain.errors import Conflict, KeyTaken, NotFound, Problem, Refused, RevMoved
 from interlock.domain.log import Entry, Row, entry_of
 from interlock.domain.record import Address, Record
 from interlock.ports import Commit, Mark, Query, World
@@ -138,6 +138,16 @@ async def transact(
         return Done(row, decision)
     assert last is not None
     raise last
+
+
+async def unless_refused(
+    world: World, by: Provenance, decide: Decide, *, also: tuple[type[Problem], ...] = ()
+) -> Done | None:
+    """The same for what a role does by itself; `None` where there was nothing to do: refused, or one of `also`."""
+    try:
+        return await transact(world, by, decide)
+    except (Refused, *also):
+        return None
 
 
 async def standing(world: World, org: str) -> tuple[int, OrgSettings | None]:
