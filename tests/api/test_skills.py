@@ -162,3 +162,14 @@ async def test_rules_keep_the_order_they_are_given(admin: Client, floor: Floor) 
     ordered = await admin.put(f"{RULES}/order", {"rules": ids[::-1]})
     assert [r["id"] for r in ordered["data"]] == ids[::-1]
     await admin.put(f"{RULES}/order", {"rules": ids[:1]}, 422)
+
+
+async def test_an_order_of_rules_that_moved_meanwhile_is_refused(admin: Client, floor: Floor) -> None:
+    german = await skill(admin, floor, "German", 5)
+    made = [(await rule(admin, when("conversation_name", n), {"skill": german}))["data"] for n in ("a", "b")]
+    ids = [r["id"] for r in made]
+    basis = [{"type": "skill_rule", "id": id, "rev": 1} for id in ids]
+    await admin.put(f"{RULES}/{ids[0]}", {"enabled": False})
+    refused = await admin.put(f"{RULES}/order", {"rules": ids[::-1], "basis": basis}, 412)
+    assert [m["id"] for m in refused["errors"][0]["meta"]["moved"]] == ids[:1]
+    assert [r["id"] for r in (await admin.get(RULES))["data"]] == ids

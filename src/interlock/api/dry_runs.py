@@ -13,7 +13,8 @@ from interlock.api.call import Call
 from interlock.api.custom import check_free
 from interlock.api.document import encode
 from interlock.api.operation import post
-from interlock.api.queue_rules import PATH, Criteria
+from interlock.api.queue_rules import PATH
+from interlock.api.rule_list import Criteria
 from interlock.api.shapes import Base, Id, Moment, Name, QueueRef, Text, ms
 from interlock.domain.errors import HistoryNotRecorded, InvalidCombination, NotFound
 from interlock.domain.rule import RULES_MAX

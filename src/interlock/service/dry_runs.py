@@ -48,7 +48,7 @@ async def drafts(world: World, org: str, given: Sequence[Mapping[str, Any]] | No
 
     One that bears the `id` of a stored rule stands for it. Raises, with a pointer into the list, what saving would.
     """
-    stored = await views.rules(world, org)
+    stored = await views.rules(world, org, QueueRule)
     if given is None:
         return stored
     reading = Reading(world, provenance(org, "api"))

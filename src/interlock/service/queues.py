@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from interlock.domain import life_cycle, rule
-from interlock.domain.decision import Decision, Provenance, Why, step
-from interlock.domain.errors import InUse, InvalidValue, PreconditionFailed, Refused, TooMany
+from interlock.domain.decision import Decision, Provenance, changed, step
+from interlock.domain.errors import InUse, InvalidValue, Refused, TooMany
 from interlock.domain.queue import Applied, Queue, guard_default
-from interlock.domain.record import Record
 from interlock.domain.rule import QueueRule
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.cases import case_of
 from interlock.service.preconditions import Precondition
 from interlock.service.records import create, update
+from interlock.service.rule_lists import in_order
 from interlock.service.schedules import live_schedule
 from interlock.service.transact import Beside, Done, Reading, transact
-from interlock.service.work_items import rules_in_order
 
 APPLY_PAGE = 500
 """Items that are looked at at once when a priority is applied to what waits."""
@@ -53,7 +52,7 @@ async def check_queue(reading: Reading, present: Queue | None, fields: Mapping[s
                     pointer="/archived",
                     workItem=held.id,
                 )
-            for r in await rules_in_order(reading):
+            for r in await in_order(reading, QueueRule):
                 if r.queue == present.id or (present.key and r.queue_key == present.key):
                     raise InUse(
                         f"The queue rule {r.name} targets this queue; change the rule first.",
@@ -120,12 +119,12 @@ async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *
     """A new rule, at the end of the order."""
 
     async def check(reading: Reading, present: QueueRule | None, given: Mapping[str, Any]) -> None:
-        if len(await rules_in_order(reading)) >= rule.RULES_MAX:
+        if len(await in_order(reading, QueueRule)) >= rule.RULES_MAX:
             raise TooMany(f"An org has at most {rule.RULES_MAX} queue rules; delete one first.")
         await check_rule(reading, present, given)
 
     reading = Reading(world, by)
-    last = max((r.position for r in await rules_in_order(reading)), default=0)
+    last = max((r.position for r in await in_order(reading, QueueRule)), default=0)
     return await create(world, by, QueueRule, {**fields, "position": last + 1}, beside=beside, check=check)
 
 
@@ -157,42 +156,7 @@ async def delete_rule(world: World, by: Provenance, id: str, precondition: Preco
         present = await reading.one(QueueRule, id)
         await precondition.check(reading, present, set())
         gone = step(present, present.with_(deleted=True, enabled=False), reading.moment.now, by_hand=True)
-        why = Why(
-            direction="person",
-            kind="change",
-            record=present.ref,
-            rev_before=present.rev,
-            rev_after=present.rev + 1,
-            guard=present.rev,
-        )
+        why = changed(present, "person")
         return Decision(partition=present.id, why=why, writes=(gone,))
-
-    return await transact(world, by, decide, beside=beside)
-
-
-async def order_rules(
-    world: World, by: Provenance, ids: Sequence[str], *, seen: Mapping[str, int], beside: Beside
-) -> Done:
-    """A new order, naming every rule once. `seen`: revs that it was decided on, by id; one that moved refuses it."""
-
-    async def decide(reading: Reading) -> Decision:
-        rules = {r.id: r for r in await rules_in_order(reading)}
-        if sorted(ids) != sorted(rules):
-            missing, unknown = sorted(set(rules) - set(ids)), sorted(set(ids) - set(rules))
-            raise InvalidValue("Name every rule exactly once.", pointer="/rules", missing=missing, unknown=unknown)
-        moved = [r for r in rules.values() if seen.get(r.id, r.rev) != r.rev]
-        if moved:
-            raise PreconditionFailed(
-                f"The rule {moved[0].name} is at rev {moved[0].rev} now; read the rules again and decide anew.",
-                pointer="/basis",
-                moved=[{"id": r.id, "name": r.name, "currentRev": r.rev, "givenRev": seen[r.id]} for r in moved],
-            )
-        moves: list[tuple[Record, Record]] = [
-            (rules[i], rules[i].with_(position=n)) for n, i in enumerate(ids, 1) if rules[i].position != n
-        ]
-        writes = tuple(step(before, after, reading.moment.now, by_hand=True) for before, after in moves)
-        return Decision(
-            partition=by.org, why=Why(direction="person", kind="change" if writes else "noop"), writes=writes
-        )
 
     return await transact(world, by, decide, beside=beside)

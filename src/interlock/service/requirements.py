@@ -11,7 +11,7 @@ from typing import Protocol
 from interlock.domain.agent import OrgSettings, User
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
-from interlock.domain.decision import Basis, Decision, Provenance, Reason, Why, step
+from interlock.domain.decision import Basis, Decision, Provenance, Reason, changed, step
 from interlock.domain.errors import NotFound, Refused
 from interlock.domain.facts import Facts
 from interlock.domain.message import Message
@@ -20,9 +20,8 @@ from interlock.domain.skill import Requirement, Skill, check_reach, check_requir
 from interlock.domain.skill_rule import Asked, SkillRule, asked
 from interlock.domain.work_item import WorkItem, open_item_claim
 from interlock.ports import Query, World
-from interlock.service.transact import Done, Reading, transact
-
-RULES_MAX = 100
+from interlock.service.rule_lists import in_order
+from interlock.service.transact import Done, Reading, unless_refused
 
 
 class Criterial(Protocol):
@@ -57,16 +56,10 @@ async def requirements(reading: Reading, c: Conversation) -> Asked:
     """What an item of this conversation asks for now."""
     rules: Sequence[SkillRule] = ()
     if reading.settings is not None and reading.settings.skill_rules:
-        rules = await skill_rules(reading)
+        rules = await in_order(reading, SkillRule)
     if not rules:
         return Asked(c.skills, ())
     return asked(rules, await facts_of(reading, c, rules), c.skills)
-
-
-async def skill_rules(reading: Reading) -> list[SkillRule]:
-    """The org's skill rules in order, without deleted ones."""
-    query = Query(name="listing", org=reading.org, type=SkillRule.TYPE, states=("live",), limit=RULES_MAX)
-    return await reading.find(SkillRule, query)
 
 
 async def require(world: World, by: Provenance, conversation: str, *, own: bool = False) -> Done | None:
@@ -91,22 +84,15 @@ async def require(world: World, by: Provenance, conversation: str, *, own: bool 
             raise Refused("It asks for that already.")
         after = item.with_(skills=found.requirements)
         meta = {"rules": [r.id for r in found.rules], "skills": [r.skill for r in found.requirements]}
-        why = Why(
-            direction="rule",
-            kind="change",
-            record=item.ref,
-            rev_before=item.rev,
-            rev_after=item.rev + 1,
-            guard=item.rev,
+        why = changed(
+            item,
+            "rule",
             peer=Basis(c.TYPE, c.id, c.rev, reading.moment.now),
             reasons=(Reason("REQUIRE_SKILLS", "SKILL_RULES" if found.rules else "CONVERSATION", meta),),
         )
         return Decision(partition=item.resource, why=why, writes=(step(item, after, reading.moment.now),))
 
-    try:
-        return await transact(world, by, decide)
-    except Refused:
-        return None
+    return await unless_refused(world, by, decide)
 
 
 async def check_asked(reading: Reading, wanted: Sequence[Requirement], pointer: str) -> None:

@@ -10,13 +10,15 @@ from interlock.domain.criteria import check_criteria
 from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
 from interlock.domain.errors import InUse, InvalidValue, NotFound, TooMany
 from interlock.domain.record import Record
+from interlock.domain.rule import RULES_MAX
 from interlock.domain.skill import Skill
 from interlock.domain.skill_rule import SkillRule
 from interlock.ports import World
 from interlock.service.preconditions import Precondition
 from interlock.service.records import put, update
-from interlock.service.requirements import RULES_MAX, check_asked, skill_rules
+from interlock.service.requirements import check_asked
 from interlock.service.routing import settings_of
+from interlock.service.rule_lists import in_order
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
@@ -26,7 +28,7 @@ async def delete_skill(world: World, by: Provenance, id: str, precondition: Prec
     async def decide(reading: Reading) -> Decision:
         present = await reading.one(Skill, id)
         await precondition.check(reading, present, set())
-        for rule in await skill_rules(reading):
+        for rule in await in_order(reading, SkillRule):
             if any(r.skill == id for r in rule.skills):
                 raise InUse(f"The skill rule {rule.name} asks for this skill; change the rule first.", rule=rule.id)
         return _gone(present, reading)
@@ -38,7 +40,7 @@ async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *
     """A new rule, at the end of the order."""
 
     async def decide(reading: Reading) -> Decision:
-        rules = await skill_rules(reading)
+        rules = await in_order(reading, SkillRule)
         if len(rules) >= RULES_MAX:
             raise TooMany(f"An org has at most {RULES_MAX} skill rules; delete one first.")
         now, id = reading.moment.now, reading.moment.fresh()
@@ -93,25 +95,6 @@ async def delete_rule(world: World, by: Provenance, id: str, precondition: Preco
 
 def _gone(present: Record, reading: Reading) -> Decision:
     return put(present, {"deleted": True}, reading.moment)
-
-
-async def order_rules(world: World, by: Provenance, ids: Sequence[str], *, beside: Beside) -> Done:
-    """A new order, naming every rule once. It is for those who read the list: all rules that hold count."""
-
-    async def decide(reading: Reading) -> Decision:
-        rules = {r.id: r for r in await skill_rules(reading)}
-        if sorted(ids) != sorted(rules):
-            missing, unknown = sorted(set(rules) - set(ids)), sorted(set(ids) - set(rules))
-            raise InvalidValue("Name every rule exactly once.", pointer="/rules", missing=missing, unknown=unknown)
-        writes = tuple(
-            step(rules[id], rules[id].with_(position=n), reading.moment.now, by_hand=True)
-            for n, id in enumerate(ids, 1)
-            if rules[id].position != n
-        )
-        why = Why(direction="person", kind="change" if writes else "noop")
-        return Decision(partition=by.org, why=why, writes=writes)
-
-    return await transact(world, by, decide, beside=beside)
 
 
 async def give_skills(

@@ -14,9 +14,7 @@ from interlock.domain.message import Message
 from interlock.domain.queue import Queue, claim_of_key
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
-from interlock.domain.rule import QueueRule
 from interlock.domain.schedule import Schedule
-from interlock.domain.skill_rule import SkillRule
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
 
@@ -182,14 +180,9 @@ async def passes(world: World, org: str, item: str, offset: int, limit: int) -> 
     return await children(world, org, QueuePass, item, offset, limit)
 
 
-async def rules(world: World, org: str) -> list[QueueRule]:
-    """The queue rules, in order; deleted ones are not there any more."""
-    return await listing(world, org, QueueRule, 0, ALL, states=("live",))
-
-
-async def skill_rules(world: World, org: str) -> list[SkillRule]:
-    """The skill rules, in order; deleted ones are not there any more."""
-    return await listing(world, org, SkillRule, 0, ALL, states=("live",))
+async def rules(world: World, org: str, kind: type[R]) -> list[R]:
+    """The rules of a list, in order; deleted ones are not there any more."""
+    return await listing(world, org, kind, 0, ALL, states=("live",))
 
 
 async def live_sessions(world: World, org: str, user: str = "") -> list[WorkSession]:

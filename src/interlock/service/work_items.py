@@ -15,12 +15,13 @@ from interlock.domain.routing import in_force
 from interlock.domain.rule import Match, QueueRule
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
-from interlock.ports import Query, World
+from interlock.ports import World
 from interlock.service.cases import case_of, last_item, lent_case, open_item
 from interlock.service.dated import NOW, Dated
 from interlock.service.preconditions import Precondition
 from interlock.service.requirements import facts_of
 from interlock.service.routing import active_user, settings_of
+from interlock.service.rule_lists import in_order
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
@@ -89,7 +90,7 @@ class _Target:
 
 
 async def _match(reading: Reading, c: Conversation) -> _Target:
-    rules = await rules_in_order(reading)
+    rules = await in_order(reading, QueueRule)
     facts = await facts_of(reading, c, rules)
     match = rule.first_match(rules, facts)
     while match.rule is not None:
@@ -112,12 +113,6 @@ async def _target(reading: Reading, match: Match) -> Queue | None:
     else:
         found = await reading.claimed(Queue, claim_of_key(reading.org, match.queue_key or ""))
     return found if found and not found.archived else None
-
-
-async def rules_in_order(reading: Reading) -> list[QueueRule]:
-    """The org's rules, first one first, without deleted ones."""
-    live = Query(name="listing", org=reading.org, type=QueueRule.TYPE, states=("live",), limit=rule.RULES_MAX)
-    return await reading.find(QueueRule, live)
 
 
 async def create(
