@@ -3,6 +3,10 @@
 One command: `python bench/apart.py --seconds 20`. PostgreSQL (durable), one NATS server and a process for each group of
 roles on this machine; the load comes over HTTP from a process of its own. The bare loop runs afterwards on the same
 server: the five stages of `bare.py`, 65 conversations to a COMMIT, set-based, on one connection.
+
+`processor_ms` is what one routed conversation costs in processor time, by process, PostgreSQL, NATS and the load; and
+`bare_processor_ms` what one of the bare loop costs, its client and the server. It says more than a rate on a machine
+where others are at work.
 """
 
 from __future__ import annotations
@@ -10,9 +14,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import asyncpg
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from interlock.cli.cluster.processes import Plan, cluster
 from interlock.cli.cluster.show import Watched
@@ -20,6 +29,7 @@ from interlock.cli.demo.load import Orders
 from interlock.cli.demo.run import listen, loading
 from interlock.runtime.clock import SystemClock
 from interlock.store.opening import open_store
+from processor import Spent
 
 GROUP = 65
 BODY = b"x" * 1400
@@ -38,8 +48,8 @@ OUTBOX = "INSERT INTO bare.outbox (body) SELECT $1 FROM generate_series(1, $2)"
 STAGES = (("conversation", 1), ("work_item", 1), ("work_item", 2), ("work_item", 3), ("conversation", 2))
 
 
-async def bare(url: str, seconds: float) -> float:
-    """Conversations a second of the bare loop."""
+async def bare(url: str, seconds: float) -> tuple[float, int]:
+    """Conversations a second of the bare loop, and how many they were."""
     connection = await asyncpg.connect(url)
     await connection.execute(SCHEMA)
     began, done = time.perf_counter(), 0
@@ -57,7 +67,13 @@ async def bare(url: str, seconds: float) -> float:
         done += GROUP
     rate = done / (time.perf_counter() - began)
     await connection.close()
-    return rate
+    return rate, done
+
+
+def _each(seconds: dict[str, float], conversations: int) -> dict[str, float]:
+    """Milliseconds for each conversation, and all together."""
+    found = {name: round(1000 * s / max(1, conversations), 3) for name, s in seconds.items()}
+    return {**found, "all": round(sum(found.values()), 3)}
 
 
 async def main(seconds: float, under_way: int) -> None:
@@ -67,18 +83,28 @@ async def main(seconds: float, under_way: int) -> None:
         store = open_store(made.db, SystemClock())
         watched = Watched(made, store)
         orders = Orders(url=made.processes[0].url, key=KEY, seed=7, rate="max", seconds=seconds, under_way=under_way)
-        told: dict[str, object] = {}
+        told: dict[str, Any] = {}
         async with loading(orders) as load:
-            await listen(load, told)
+            ended = asyncio.create_task(listen(load, told))
+            while "begun_cpu_s" not in told and not ended.done():
+                await asyncio.sleep(0.02)
+            families = {p.name: [p.pid] for p in made.processes}
+            spent = Spent({**families, "postgres": [made.postgres.pid], "nats": [n.pid for n in made.nodes]})
+            await ended
+            seconds_spent = {**spent.seconds(), "load": told["cpu_s"] - told["begun_cpu_s"]}
         await watched.come_to_rest()
         story = watched.story
         apart = story.completed / max(0.001, (story.last_at - story.first_at) / 1000)
         summary = watched.summary(told, seconds)
         await store.close()
-        loop = await bare(made.db, min(10.0, seconds))
+        in_bare = Spent({"postgres": [made.postgres.pid]})
+        began = time.process_time()
+        loop, looped = await bare(made.db, min(10.0, seconds))
+        bare_s = {**in_bare.seconds(), "client": time.process_time() - began}
     figures = {
         "conversations": story.completed, "apart_per_s": round(apart, 1), "bare_per_s": round(loop, 1),
         "ratio_to_bare": round(apart / loop, 4), "lost_assignments": summary["lost_assignments"],
+        "processor_ms": _each(seconds_spent, story.completed), "bare_processor_ms": _each(bare_s, looped),
         "as_it_should": summary["as_it_should"], "because": summary["because"],
     }  # fmt: skip
     print(json.dumps(figures, indent=1))

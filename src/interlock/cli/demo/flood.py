@@ -21,14 +21,17 @@ TURN_AWAY = frozenset({"OFFER_TAKEN", "OFFER_EXPIRED", "CONFLICT"})
 
 
 class Flood:
-    """The load of one run. `tell` hears of every conversation that is done."""
+    """The load of one run. `begin` is called when everybody is there, `tell` for every conversation that is done."""
 
-    def __init__(self, client: Client, key: str, day: Day, *, under_way: int, tell: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, key: str, day: Day, *, under_way: int, begin: Callable[[], None], tell: Callable[[], None]
+    ) -> None:
         self._client = client
         self._key = key
         self._arrivals = day.arrivals()
         self._under_way = under_way
         self._room = asyncio.Semaphore(under_way)
+        self._begin = begin
         self._tell = tell
         self._seats: dict[str, Seat] = {}
         self._open: dict[str, asyncio.Future[None]] = {}
@@ -37,6 +40,7 @@ class Flood:
         """Set up, run for so long, and then let what is under way come to its end."""
         floor = await set_up(self._client, self._key)
         self._seats = {seat.user: seat for seat in await self._staff(floor)}
+        self._begin()
         async with asyncio.TaskGroup() as everybody:
             self._everybody = everybody
             follower = everybody.create_task(self._follow())

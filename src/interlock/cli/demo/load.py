@@ -1,7 +1,7 @@
 """The load as a process of its own, so that the server has its own core. It is told what to do in one line of JSON.
 
 The line comes on standard input, which then stays open: when it ends, so does the load. Standard output carries JSON
-lines: how many conversations are done, and in the end how many requests were made.
+lines: how many conversations are done, when everybody is there, and in the end how many requests were made.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class Said:
         """One conversation more is done."""
         self.done += 1
 
+    def begin(self) -> None:
+        """Everybody is there, and the first conversation begins; what it took until then is told."""
+        self.write(begun_cpu_s=round(time.process_time(), 2))
+
     def write(self, **facts: object) -> None:
         """One line."""
         sys.stdout.write(json.dumps({"done": self.done, **facts}) + "\n")
@@ -63,7 +67,10 @@ async def run(orders: Orders, said: Said) -> None:
     day = Day(orders.seed)
     try:
         if orders.rate == "max":
-            await Flood(client, orders.key, day, under_way=orders.under_way, tell=said.one_done).run(orders.seconds)
+            flood = Flood(
+                client, orders.key, day, under_way=orders.under_way, begin=said.begin, tell=said.one_done
+            )  # fmt: skip
+            await flood.run(orders.seconds)
         else:
             play = Play(client, orders.key, day, speed=orders.speed, tell=said.one_done, guest=orders.guest)
             with contextlib.suppress(TimeoutError):
