@@ -86,7 +86,7 @@ async def main(seconds: float, under_way: int) -> None:
         told: dict[str, Any] = {}
         async with loading(orders) as load:
             ended = asyncio.create_task(listen(load, told))
-            while "begun_cpu_s" not in told and not ended.done():
+            while "begun_cpu_s" not in told and not ended.done():  # noqa: ASYNC110 - another process's word
                 await asyncio.sleep(0.02)
             families = {p.name: [p.pid] for p in made.processes}
             spent = Spent({**families, "postgres": [made.postgres.pid], "nats": [n.pid for n in made.nodes]})
@@ -111,7 +111,7 @@ async def main(seconds: float, under_way: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--under-way", type=int, default=64)
     given = parser.parse_args()

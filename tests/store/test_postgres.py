@@ -373,3 +373,40 @@ async def test_two_processes_on_one_database_lose_nothing(postgres_url: str, sto
     for id, rev, position in (line.split() for line in said if line.endswith("\n")):
         assert (rows[int(position) - 1].changes[0].id, rows[int(position) - 1].changes[0].rev) == (id, int(rev))
     assert {line[0] for line in said} == {"a", "b"}
+
+
+async def test_a_look_up_asked_for_in_the_moment_in_which_a_reader_ends_is_read(postgres_url: str) -> None:
+    store = PostgresStore.open(postgres_url, Hands(), Options(looks_at_once=1))
+    try:
+        await put(store, conversation("c1"))
+        async with asyncio.timeout(20):
+            for _ in range(3):  # each asks as soon as it has its answer, while its reader's task is just ending
+                [record] = await store.load([conversation("c1").address])
+                assert record is not None
+    finally:
+        await store.close()
+
+
+async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: PostgresStore) -> None:
+    await put(store, user("u1", email="ana@example.com"))
+    await put(store, conversation("c1"))
+    await store.commit(marks_only(Mark(space="s", org="o", key="k", value=b"v")))
+    asked: list[str] = []
+    fetch = store._reads.fetch
+
+    async def counted(sql: str, *arguments: Any) -> list[Any]:
+        asked.append(sql)
+        return await fetch(sql, *arguments)
+
+    store._reads.fetch = counted  # type: ignore[method-assign]
+    [claim] = user("u1", email="ana@example.com").claims()
+    named = Query(name="claimed", org=A, type="user", claim=claim, limit=1)
+    for _ in range(2):  # the second time from versions that are known, whose bodies are not sent
+        [[c, nobody], [holder], mark, no_mark] = await asyncio.gather(
+            store.load([conversation("c1").address, conversation("c2").address]),
+            store.find(named), store.mark("s", "o", "k"), store.mark("s", "o", "other"),
+        )  # fmt: skip
+        assert (c, nobody, holder) == (conversation("c1"), None, user("u1", email="ana@example.com"))
+        assert mark == Mark(space="s", org="o", key="k", value=b"v")
+        assert no_mark is None
+    assert len(asked) == 2

@@ -1,8 +1,8 @@
 """The store for several processes: a PostgreSQL database, durable before it answers.
 
-Decisions go there in batches (`postgres_commit`), and so do loads (`postgres_loads`). PostgreSQL orders the log: every
-batch takes one lock for as long as its own statement and commit take, so positions are those of commits, without gaps,
-whoever writes (docs/adr/0009).
+Decisions go there in batches (`postgres_commit`), and so do point look-ups (`postgres_looks`). PostgreSQL orders the
+log: every batch takes one lock for as long as its own statement and commit take, so positions are those of commits,
+without gaps, whoever writes (docs/adr/0009).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from interlock.store.history import runs_of, version_in
 from interlock.store.postgres_batch import natural, plain, prepare, short
 from interlock.store.postgres_commit import GroupCommit
 from interlock.store.postgres_lines import Lines, Place, statements_of
-from interlock.store.postgres_loads import Loads
+from interlock.store.postgres_looks import Looks
 from interlock.store.postgres_migrations import migrate
 from interlock.store.postgres_news import News
 from interlock.store.postgres_queries import Questions
@@ -47,7 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     outage_s: float = 5.0
     records_max: int = 10_000
     readers: int = 4
-    loads_at_once: int = 2
+    looks_at_once: int = 2
     post: bool = True
     make: bool = True
     in_order: bool = False
@@ -80,7 +80,7 @@ class PostgresStore:
         self._cache = RecordCache(options.records_max)
         self._reads = Lines(self.place, options.readers)
         self._writes = Lines(self.place, 1)
-        self._loads = Loads(self._reads, self._statements["load"], self._cache, most=options.loads_at_once)
+        self._looks = Looks(self._reads, self._statements["look"], self._cache, clock.now, most=options.looks_at_once)
         self._questions = Questions(self._reads, self._statements)
         self._opening = asyncio.Lock()
         self._on_news: list[Callable[[int], None]] = []
@@ -132,12 +132,16 @@ class PostgresStore:
         """The current versions, all of one moment, in the order asked; `None` where there is none."""
         if not self.schema:
             await self.ready()
-        return await self._loads.load(addresses)
+        return await self._looks.load(addresses)
 
     async def find(self, query: Query) -> list[Record]:
         """The answers to a named query."""
         if not self.schema:
             await self.ready()
+        if query.name == "claimed" and query.limit and not query.offset:
+            holder = await self._looks.holder(query.claim)
+            asked_for = holder is not None and query.type == holder.TYPE and query.org in ("", holder.org)
+            return [holder] if holder is not None and asked_for else []
         record = self._cache.record
         return [record(t, natural(o), natural(i), rev, b) for t, o, i, rev, b in await self._questions.ask(query)]
 
@@ -179,9 +183,9 @@ class PostgresStore:
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """One mark, if it is there and its time has not passed."""
-        values = {"space": plain(space), "org": plain(org), "key": short(key), "now": self._clock.now()}
-        found = await self._ask("mark", values)
-        return Mark(space=space, org=org, key=key, value=found[0][0], until=found[0][1]) if found else None
+        if not self.schema:
+            await self.ready()
+        return await self._looks.mark(space, org, key)
 
     async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
         """Marks behind `after`, in the order of (space, org, key), for `db copy`."""
@@ -208,7 +212,7 @@ class PostgresStore:
         """Finish what waits, then let go of the connections."""
         await self._news.close()
         await self._group.close()
-        await self._loads.close()
+        await self._looks.close()
         await self._reads.close()
         await self._writes.close()
 

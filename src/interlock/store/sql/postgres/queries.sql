@@ -1,11 +1,9 @@
 -- The statements of the PostgreSQL store, each below its name. `:name` is a parameter. As on SQLite but where a comment
 -- says otherwise; no index is forced: PostgreSQL knows no such thing, and its statistics choose.
 
--- name: load
--- Many addresses at once, all of one moment. A body that the reader knows already (same rev) is not sent again.
-SELECT a.n, r.rev, CASE WHEN r.rev = a.known THEN NULL ELSE r.body END
-FROM unnest(:types::text[], :orgs::text[], :ids::text[], :known::bigint[]) WITH ORDINALITY AS a (type, org, id, known, n)
-JOIN record AS r ON r.type = a.type AND r.org = a.org AND r.id = a.id
+-- name: look
+SELECT kind, n, type, org, id, rev, body
+FROM look_1(:types, :orgs, :ids, :known, :names, :holders, :held, :spaces, :homes, :keys, :now)
 
 -- name: commit_batch
 SELECT base, refused FROM commit_batch_1(
@@ -42,9 +40,6 @@ SELECT current_setting('server_version'), pg_database_size(current_database()),
 
 -- name: last_position
 SELECT coalesce(max(position), 0) FROM log
-
--- name: mark
-SELECT value, until FROM mark WHERE space = :space AND org = :org AND key = :key AND (until IS NULL OR until > :now)
 
 -- name: all_marks
 SELECT space, org, key, value, until FROM mark
