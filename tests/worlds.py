@@ -10,9 +10,12 @@ import httpx
 from interlock.api.app import build
 from interlock.api.host import Settings
 from interlock.domain.agent import WorkSession
+from interlock.domain.assignment import Actor
+from interlock.domain.decision import Provenance
 from interlock.domain.ids import compose
 from interlock.ports import Batch, Query, World
-from interlock.service import orgs
+from interlock.service import incidents, orgs
+from interlock.service.preconditions import Precondition
 from interlock.service.reactions import ROLES
 from interlock.service.relay import run_once
 from interlock.store.memory import MemoryStore
@@ -186,3 +189,13 @@ async def sessions(house: House, admin: Client) -> list[WorkSession]:
     org = (await admin.get("/v1/routing/org-settings"))["data"]["id"]
     found = await house.store.find(Query(name="listing", org=org, type=WorkSession.TYPE, limit=1000))
     return [s for s in found if isinstance(s, WorkSession)]
+
+
+async def known_incident(house: House) -> str:
+    """An incident that somebody said something of."""
+    id, (org, *_) = "1c" * 12, await orgs.all_orgs(house.world)
+    by = Provenance(org.id, Actor("person", "user", "u"), "api")
+    await incidents.say(
+        house.world, by, id, "acknowledged", "", "Ana", {"rule": "R1"}, Precondition(), beside=lambda _: ()
+    )
+    return id

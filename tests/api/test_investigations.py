@@ -116,6 +116,33 @@ async def test_findings_are_read_from_the_log_and_grouped(house: House, admin: C
     assert incidents[0]["attributes"]["examples"][0]["id"] == made["data"]["id"]
 
 
+async def test_an_incident_is_worked_off_and_opens_itself_when_it_comes_back(
+    house: House, admin: Client, floor: Floor
+) -> None:
+    first, second = [(await admin.post("/v1/conversations", {"channels": ["chat"]}))["data"]["id"] for _ in range(2)]
+    await settled(house)
+    await lose(house, first, floor.agents[0])
+    house.clock.pass_ms(60_000)
+    found = (await admin.get("/v1/incidents?state=open"))["data"]
+    path = next(f"/v1/incidents/{i['id']}" for i in found if i["attributes"]["rule"] == "R1")
+    assert [i["attributes"]["state"] for i in found] == ["open"] * len(found)
+    assert (await admin.get(path))["data"]["attributes"]["rev"] == 0
+    said = (await admin.put(path, {"state": "acknowledged"}))["data"]["attributes"]
+    assert (said["state"], said["rev"], said["stateBy"]) == ("acknowledged", 1, "bootstrap")
+    await admin.put(path, {"state": "closed"}, status=422)
+    stale = await admin.put(path, {"state": "closed", "reason": "late", "rev": 9}, status=412)
+    assert stale["errors"][0]["code"] == "PRECONDITION_FAILED"
+    closed = (await admin.put(path, {"state": "closed", "reason": "a test wrote it", "rev": 1}))["data"]["attributes"]
+    assert (closed["state"], closed["reason"], closed["cameBack"]) == ("closed", "a test wrote it", False)
+    assert path not in [f"/v1/incidents/{i['id']}" for i in (await admin.get("/v1/incidents?state=open"))["data"]]
+    house.clock.pass_ms(1_000)
+    await lose(house, second, floor.agents[0])
+    house.clock.pass_ms(60_000)
+    back = (await admin.get(path))["data"]["attributes"]
+    assert (back["state"], back["cameBack"], back["count"], back["reason"]) == ("open", True, 2, "a test wrote it")
+    await admin.put("/v1/incidents/" + "f" * 24, {"state": "acknowledged"}, status=404)
+
+
 async def lose(house: House, id: str, user: str) -> None:
     """What the incident's system did: a person assigns, and a sync that had not seen it writes the users away."""
     found = await views.present(house.world, (await orgs.all_orgs(house.world))[0].id, Conversation, id)

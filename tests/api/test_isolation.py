@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.worlds import OTHER_KEY, Client, Floor, House, settled
+from tests.worlds import OTHER_KEY, Client, Floor, House, known_incident, settled
 
 from interlock.api.app import operations
 from interlock.api.operation import Operation
@@ -73,6 +73,7 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/notes/": note["data"]["id"],
         "/v1/tags/": tag,
         "/v1/investigations/": (await admin.post("/v1/investigations", INVESTIGATED))["data"]["id"],
+        "/v1/incidents/": await known_incident(house),
         "/v1/bulk/": (await admin.post("/v1/conversations/bulk", [{}]))["data"]["id"],
         "/v1/shortcuts/": shortcut,
         "/v1/customers/": customer,

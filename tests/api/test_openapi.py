@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from tests.worlds import Client, Floor, House, settled
+from tests.worlds import Client, Floor, House, known_incident, settled
 
 from interlock.api.app import operations
 from interlock.api.openapi import describe, document
@@ -87,6 +87,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
         "/v1/routing/work-sessions": session,
         "/v1/routing/work-items": item["id"],
         "/v1/routing/reservations": offer["id"],
+        "/v1/incidents": await known_incident(house),
     }
     criteria = {"and": [{"conversation_channel": {"operator": "equals", "value": "chat"}}]}
     for noun, made in (

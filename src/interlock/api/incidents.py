@@ -13,15 +13,23 @@ from msgspec import Meta
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.document import rows
-from interlock.api.operation import get
+from interlock.api.document import encode, etag_of, rows
+from interlock.api.operation import get, put
+from interlock.api.shapes import Guarded, Text
+from interlock.domain.decision import Decision
+from interlock.domain.errors import NotFound
+from interlock.domain.incident import Incident, State
+from interlock.domain.record import Record
 from interlock.domain.resource import iso
 from interlock.investigation.anomalies import CATALOGUE
 from interlock.investigation.explain import explain
 from interlock.investigation.finding import Finding
 from interlock.investigation.live import LiveDetectors
 from interlock.ports import World
+from interlock.service import incidents as service
 
+PATH = "/v1/incidents"
+KEPT_FIELDS = ("rule", "field", "client", "severity", "certainty", "explanation")
 LOOKED_BACK = 10_000
 """Rows of the log that are looked at when an org is asked about for the first time."""
 PAGE = 250
@@ -126,33 +134,121 @@ async def findings(call: Call) -> Answer:
     return Answer(200, rows(data, {"count": len(found)}, {"self": call.path, "next": None}))
 
 
-@get("/v1/incidents", "listIncidents", tag="investigations", roles=roles.EVENT_READ, answers="resources", own=True)
+class Which(msgspec.Struct, frozen=True):
+    """Only those in this state."""
+
+    state: State | None = None
+
+
+class IncidentChange(Guarded, frozen=True, kw_only=True):
+    """How far somebody is with it. `reason`: what was found out; a closed one needs it."""
+
+    state: State
+    reason: Text = ""
+
+
+@get(PATH, "listIncidents", tag="investigations", roles=roles.EVENT_READ, answers="resources", query=Which, own=True)
 async def incidents(call: Call) -> Answer:
-    """List incidents: findings of one kind together, with how often, since when, and examples."""
-    by_kind: dict[str, list[Finding]] = {}
-    for f in await _findings(call):
-        by_kind.setdefault(fingerprint(f), []).append(f)
-    data = [_incident(id, found) for id, found in by_kind.items()]
+    """List incidents: findings of one kind together, with how often, since when, examples, and how far somebody is."""
+    told = [_incident(id, found, said) for id, (found, said) in (await _kinds(call)).items()]
+    data = [i for i in told if call.query.state in (None, i["attributes"]["state"])]
     return Answer(200, rows(data, {"count": len(data)}, {"self": call.path, "next": None}))
 
 
-def _incident(id: str, found: list[Finding]) -> dict[str, Any]:
-    newest, times = found[0], [f.at for f in found if f.at is not None]
+async def _kinds(call: Call) -> dict[str, tuple[list[Finding], Incident | None]]:
+    """What was found and what was said, by fingerprint; what is not seen in the log any more keeps what was said."""
+    found: dict[str, list[Finding]] = {}
+    for f in await _findings(call):
+        found.setdefault(fingerprint(f), []).append(f)
+    known = await service.known(call.world, call.org)
+    return {id: (found.get(id, []), known.get(id)) for id in [*found, *(k for k in known if k not in found)]}
+
+
+@get(f"{PATH}/{{id:str}}", "getIncident", tag="investigations", roles=roles.EVENT_READ, answers="resource", own=True)
+async def read(call: Call) -> Answer:
+    """Read an incident."""
+    id = call.id()
+    found, said = await _one(call, id)
+    shown = _incident(id, found, said)
+    return Answer(200, encode({"data": shown, "links": shown["links"]}), etag_of(said) if said else "")
+
+
+async def _one(call: Call, id: str) -> tuple[list[Finding], Incident | None]:
+    kinds = await _kinds(call)
+    if id not in kinds:
+        raise NotFound("There is no such incident, and there was none that anybody said something of.")
+    return kinds[id]
+
+
+@put(
+    f"{PATH}/{{id:str}}",
+    "updateIncident",
+    tag="investigations",
+    roles=roles.INCIDENT_UPDATE,
+    body=IncidentChange,
+    answers="resource",
+    own=True,
+    example={"state": "closed", "reason": "A test of ours wrote it by hand"},
+)
+async def change(call: Call) -> Answer:
+    """Acknowledge an incident, close it with a reason, or open it again; one that comes back is open by itself."""
+    id, body = call.id(), call.body
+    found, _ = await _one(call, id)
+    precondition = call.precondition(Incident, id)
+
+    def show(record: Record, _: Decision) -> bytes:
+        assert isinstance(record, Incident)
+        shown = _incident(id, found, record)
+        return encode({"data": shown, "links": shown["links"]})
+
+    return await call.act(
+        lambda beside: service.say(
+            call.world, call.by, id, body.state, body.reason, call.key.name, _about(found), precondition, beside=beside
+        ),
+        Incident,
+        id=id,
+        show=show,
+    )
+
+
+def _about(found: list[Finding]) -> dict[str, Any]:
+    """What is kept of a kind, so that a closed incident can still be read when its rows are out of sight."""
+    if not found:
+        return {}
+    newest = found[0]
+    return {
+        "rule": newest.rule, "field": newest.field, "client": newest.client or "", "severity": _severity(found),
+        "certainty": newest.certainty, "explanation": explain(newest),
+    }  # fmt: skip
+
+
+def _severity(found: list[Finding]) -> str:
+    return min((f.severity for f in found), key=("high", "medium", "low").index)
+
+
+def _incident(id: str, found: list[Finding], said: Incident | None) -> dict[str, Any]:
+    """`state` is `open` again where a closed one was found after it was closed: `cameBack`."""
+    times = [f.at for f in found if f.at is not None]
+    last = max(times) if times else None
+    kept = _about(found) or {name: getattr(said, name) for name in KEPT_FIELDS}
+    back = said is not None and said.came_back(last)
     attributes = {
-        "rule": newest.rule,
-        "anomaly": _name(newest),
-        "field": newest.field,
-        "client": newest.client,
-        "severity": min((f.severity for f in found), key=("high", "medium", "low").index),
-        "certainty": newest.certainty,
-        "state": "open",
+        **kept,
+        "anomaly": CATALOGUE[kept["rule"]].name if kept["rule"] in CATALOGUE else kept["rule"],
+        "state": "open" if said is None or back else said.state,
+        "cameBack": back,
+        "reason": said.reason if said else "",
+        "stateBy": said.state_by if said else "",
+        "stateChangedAt": iso(said.state_changed_at) if said and said.state_changed_at else None,
+        "rev": said.rev if said else 0,
         "count": len(found),
         "firstSeen": iso(min(times)) if times else None,
-        "lastSeen": iso(max(times)) if times else None,
-        "explanation": explain(newest),
+        "lastSeen": iso(last) if last is not None else None,
         "examples": [{"type": f.record.type, "id": f.record.id, "rev": f.rev} for f in found[:EXAMPLES]],
     }
-    return {"type": "incident", "id": id, "attributes": attributes, "relationships": {}}
+    return {
+        "type": "incident", "id": id, "attributes": attributes, "relationships": {}, "links": {"self": f"{PATH}/{id}"}
+    }  # fmt: skip
 
 
-OPERATIONS = (findings, incidents)
+OPERATIONS = (findings, incidents, read, change)

@@ -11,6 +11,7 @@ from interlock.domain.agent import OrgSettings, RoutingSettings, Status, Team, U
 from interlock.domain.bulk import Bulk
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
+from interlock.domain.incident import Incident
 from interlock.domain.message import Message
 from interlock.domain.note import Note
 from interlock.domain.queue import Queue
@@ -31,6 +32,7 @@ KINDS: dict[str, type[Record]] = {
         Bulk,
         Conversation,
         Customer,
+        Incident,
         Message,
         Note,
         Org,

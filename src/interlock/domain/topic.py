@@ -51,6 +51,7 @@ _BY_TYPE: dict[str, tuple[str, ...]] = {
     "status": ("agents",),
     "queue-rule": ("rules",),
     "workflow": ("rules",),
+    "incident": ("incidents",),
 }
 """The rooms in which a change of a type is seen; a type that is not here is seen in `system`."""
 _PEOPLE = ("assignedTo", "routedTo", "user")
