@@ -51,7 +51,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
                    written since `before` (ms)
     claimed        the record of `type` that holds the unique name `claim`; `org` may be empty for names that are unique
                    in the whole store
-    orgs           every org there is (`org` is ignored)
+    orgs           the orgs whose id is greater than `org` (empty: all), by id
     """
 
     name: QueryName

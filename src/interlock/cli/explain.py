@@ -74,10 +74,10 @@ async def _offline(db: str, id: str) -> Any:
     from interlock.domain.queue import Queue
     from interlock.domain.record import Address
     from interlock.domain.work_item import WorkItem
-    from interlock.service import explanations, orgs
+    from interlock.service import by_clock, explanations
 
     async with reading(db) as (world, store):
-        for org in await orgs.all_orgs(world):
+        async for org in by_clock.each_org(world):
             kinds = (Conversation, WorkItem, Queue)
             conversation, item, queue = await store.load([Address(k.TYPE, org.id, id) for k in kinds])
             if isinstance(conversation, Conversation):

@@ -195,7 +195,7 @@ def _counting(found: dict[str, int]) -> Callable[[str, int], None]:
 
 async def found_first(world: World, settings: Settings) -> str | None:
     """The first org and its admin key, if the store has none. Answers the key if it was made up here, else `None`."""
-    if await orgs.all_orgs(world):
+    if await orgs.any_org(world):
         return None
     given = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else ""
     key = given or fresh_key()

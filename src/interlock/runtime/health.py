@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
-from interlock.service import orgs
+from interlock.service.by_clock import each_org
 from interlock.store.memory import MemoryStore
 from interlock.store.opening import OpenStore
 from interlock.store.sqlite import SqliteStore
@@ -62,7 +62,7 @@ async def pairs_in_step(world: World) -> Finding:
     """Conversations that differ from their work item for longer than the lag objective."""
     before = world.clock.now() - LAG_MS_MAX
     apart = 0
-    for org in await orgs.all_orgs(world):
+    async for org in each_org(world):
         apart += len(await world.store.find(Query(name="out_of_step", org=org.id, before=before, limit=1_000)))
     fix = "run a server with the role sync: it heals them in seconds; if not, explain one"
     return Finding("pairs are in step", apart == 0, f"{apart} out of step", "0", fix)
@@ -73,7 +73,7 @@ async def nothing_stuck(world: World) -> list[Finding]:
     before = world.clock.now() - STUCK_AFTER_MS
     overdue = await world.store.find(Query(name="overdue", org="", type=Reservation.TYPE, before=before, limit=1_000))
     unplaced = 0
-    for org in await orgs.all_orgs(world):
+    async for org in each_org(world):
         query = Query(name="listing", org=org.id, type=WorkItem.TYPE, states=("ivr",), limit=1_000)
         unplaced += sum(r.updated_at < before for r in await world.store.find(query))
     return [

@@ -136,10 +136,13 @@ class Workers:
         return 1
 
     async def _beat(self, cadence: Cadence) -> None:
+        loop, took_s = asyncio.get_running_loop(), 0.0
         while True:
-            await asyncio.sleep(cadence.seconds)
+            await asyncio.sleep(cadence.pause_s(took_s))
+            began = loop.time()
             with contextlib.suppress(Fault):
                 await self._survive(cadence.name, lambda: self._look(cadence))
+            took_s = loop.time() - began
 
     async def _look(self, cadence: Cadence) -> int:
         found = await cadence.do(self.world)

@@ -10,6 +10,7 @@ from interlock.domain.queue import Queue
 from interlock.domain.settle import Manner
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, Mark, Query, World
+from interlock.service.by_clock import due_here, each_live_session
 from interlock.service.cases import case_of, last_item, live_session
 from interlock.service.transact import SYSTEM, Decide, Done, Reading, provenance, unless_refused
 
@@ -99,12 +100,10 @@ def _changed(before: WorkSession, after: WorkSession, reading: Reading) -> Decis
 
 
 async def requeue_overdue(world: World) -> list[Done]:
-    """The time of grace of agents who signed out is over, in whatever org."""
-    query = Query(name="overdue", org="", type=WorkSession.TYPE, before=world.clock.now(), limit=200)
+    """The time of grace of agents who signed out is over, in whatever org of this process's share."""
     done: list[Done] = []
-    for s in await world.store.find(query):
-        if isinstance(s, WorkSession):
-            done += await requeue(world, provenance(s.org, "routing", SYSTEM), s)
+    for s in await due_here(world, WorkSession):
+        done += await requeue(world, provenance(s.org, "routing", SYSTEM), s)
     return done
 
 
@@ -160,10 +159,9 @@ async def miss_silent(world: World, org: str) -> list[Done]:
     settings = await Reading(world, by).maybe(OrgSettings, org)
     if settings is None or settings.unreachable_seconds is None:
         return []
-    live = await world.store.find(Query(name="live_sessions", org=org, type=WorkSession.TYPE, limit=10_000))
     done: list[Done] = []
-    for s in live:
-        if isinstance(s, WorkSession) and s.unreachable_since_at is None:
+    async for s in each_live_session(world, org):
+        if s.unreachable_since_at is None:
             done += await _miss(world, by, s, settings.unreachable_seconds * 1000)
     return done
 

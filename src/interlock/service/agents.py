@@ -19,6 +19,7 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service import schedules
 from interlock.service.absence import requeue_due
+from interlock.service.by_clock import each_live_session
 from interlock.service.calendars import hours_of
 from interlock.service.cases import live_session
 from interlock.service.preconditions import Precondition
@@ -113,9 +114,8 @@ async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
 
 async def reconcile_all(world: World, org: str) -> list[Done]:
     """Every live session of an org, made right where it is not."""
-    sessions = await world.store.find(Query(name="live_sessions", org=org, type=WorkSession.TYPE, limit=10_000))
     by = by_system(org)
-    done = [await reconcile(world, by, s.user) for s in sessions if isinstance(s, WorkSession)]
+    done = [await reconcile(world, by, s.user) async for s in each_live_session(world, org)]
     return [d for d in done if d is not None]
 
 

@@ -16,7 +16,8 @@ from interlock.domain.errors import NotFound, Refused, TooMany
 from interlock.domain.message import Message
 from interlock.domain.note import Note
 from interlock.domain.queue import Queue
-from interlock.ports import Query, World
+from interlock.ports import World
+from interlock.service.by_clock import due_here
 from interlock.service.cases import open_item
 from interlock.service.preconditions import Precondition
 from interlock.service.requirements import check_asked
@@ -157,11 +158,8 @@ async def _asked(reading: Reading, fields: Mapping[str, Any]) -> None:
 
 async def wake_due(world: World) -> list[Done]:
     """End every snooze, of any org, whose time has come."""
-    due = await world.store.find(
-        Query(name="overdue", org="", type=Conversation.TYPE, before=world.clock.now(), limit=200)
-    )
     done: list[Done] = []
-    for found in due:
+    for found in await due_here(world, Conversation):
 
         async def decide(reading: Reading, id: str = found.id) -> Decision:
             c = await reading.one(Conversation, id)

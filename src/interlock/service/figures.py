@@ -9,7 +9,8 @@ import msgspec
 from interlock.domain.queue import Queue
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
-from interlock.service import orgs, views
+from interlock.service import views
+from interlock.service.by_clock import each_org
 from interlock.service.divisions import division_of, positions_of
 from interlock.service.reactions import ROLES
 
@@ -31,7 +32,7 @@ async def look(world: World) -> Figures:
     waiting: dict[str, tuple[int, int]] = {}
     agents: Counter[str] = Counter()
     apart = 0
-    for org in await orgs.all_orgs(world):
+    async for org in each_org(world):
         for queue in await views.listing(world, org.id, Queue, 0, views.ALL, states=("active", "system")):
             await _wait(world, queue, waiting)
         agents.update(s.status_type for s in await views.live_sessions(world, org.id))

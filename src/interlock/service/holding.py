@@ -12,6 +12,7 @@ from interlock.domain.errors import Refused
 from interlock.domain.work_item import WorkItem, open_item_claim
 from interlock.domain.workflow import Workflow
 from interlock.ports import Query, World
+from interlock.service.by_clock import due_here
 from interlock.service.records import put
 from interlock.service.transact import SYSTEM, Done, Reading, provenance, unless_refused
 
@@ -66,10 +67,9 @@ async def release_after_workflows(world: World, by: Provenance, conversation: st
 
 
 async def release_due(world: World) -> list[Done]:
-    """Held items, of any org, whose time has come."""
-    query = Query(name="overdue", org="", type=WorkItem.TYPE, before=world.clock.now(), limit=200)
+    """Held items, of any org of this process's share, whose time has come."""
     done: list[Done] = []
-    for found in await world.store.find(query):
+    for found in await due_here(world, WorkItem):
         made = await release(world, provenance(found.org, "rules", SYSTEM), found.id)
         done += [made] if made else []
     return done

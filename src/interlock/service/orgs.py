@@ -12,6 +12,7 @@ from interlock.domain.decision import Decision, Provenance, Why, birth, changed,
 from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Record
 from interlock.ports import Query, World
+from interlock.service.by_clock import each_org
 from interlock.service.transact import Done, Reading, transact
 
 ADMIN = ("org.admin",)
@@ -69,17 +70,12 @@ def digest(key: str) -> str:
 
 async def all_orgs(world: World) -> list[Org]:
     """Every org of the store."""
-    found = await world.store.find(Query(name="orgs", org="", type=Org.TYPE, limit=100_000))
-    return [o for o in found if isinstance(o, Org)]
+    return [org async for org in each_org(world)]
 
 
-async def orgs_here(world: World, *, once: bool = False) -> list[Org]:
-    """The orgs that this process's share looks after; `once`: each by one of the lanes that share it."""
-    share = world.share
-    found = await all_orgs(world)
-    if share is None or (once and share.lane):
-        return found if share is None else []
-    return [o for o in found if share.looks_after(o.id)]
+async def any_org(world: World) -> bool:
+    """Whether the store has one."""
+    return bool(await world.store.find(Query(name="orgs", org="", type=Org.TYPE, limit=1)))
 
 
 async def key_of(world: World, secret: str) -> ApiKey | None:

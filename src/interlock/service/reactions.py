@@ -32,7 +32,6 @@ from interlock.service import (
     conversations,
     holding,
     messages,
-    orgs,
     queues,
     requirements,
     routing,
@@ -40,6 +39,7 @@ from interlock.service import (
     work_items,
     workflows,
 )
+from interlock.service.by_clock import orgs_here
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
 from interlock.service.transact import SYSTEM
@@ -296,7 +296,7 @@ async def release_held(world: World) -> int:
 
 async def miss_silent(world: World) -> int:
     """Agents of whose client nothing was heard for too long."""
-    return sum([len(await absence.miss_silent(world, org.id)) for org in await orgs.all_orgs(world)])
+    return sum([len(await absence.miss_silent(world, org.id)) async for org in orgs_here(world, once=True)])
 
 
 async def requeue_left(world: World) -> int:
@@ -307,7 +307,7 @@ async def requeue_left(world: World) -> int:
 async def sweep_queues(world: World) -> int:
     """What waits beside an agent who could take it, and no news led to. In a healthy system: nothing."""
     found = 0
-    for org in await orgs.orgs_here(world):
+    async for org in orgs_here(world):
         done = await routing.sweep(world, org.id)
         floor = (world.floors or {}).get(org.id)
         found += len(done) if floor is None else floor.missed
@@ -328,26 +328,38 @@ async def check_floors(world: World) -> int:
 
 async def reconcile_load(world: World) -> int:
     """Sessions that do not carry just what their users have. In a healthy system: nothing."""
-    return sum([len(await agents.reconcile_all(world, org.id)) for org in await orgs.orgs_here(world, once=True)])
+    return sum([len(await agents.reconcile_all(world, org.id)) async for org in orgs_here(world, once=True)])
 
 
 async def heal_pairs(world: World) -> int:
     """Pairs that have been out of step for longer than the lag objective. In a healthy system: nothing."""
     now = world.clock.now()
-    done = [await sync.heal(world, org.id, older_than=now - HEAL_AFTER_MS) for org in await orgs.orgs_here(world)]
+    done = [await sync.heal(world, org.id, older_than=now - HEAL_AFTER_MS) async for org in orgs_here(world)]
     return sum(len(d) for d in done)
 
 
 HEAL_AFTER_MS = 2_000
 
 
+PACE = 20
+
+
 class Cadence(msgspec.Struct, frozen=True):
-    """`do` runs every `seconds`, in `role`; it answers how much it found to do."""
+    """`do` runs every `seconds`, in `role`; it answers how much it found to do.
+
+    `paced`: it looks through all there is and in a healthy system finds nothing, so it has one part in 20 of the time
+    at most: an installation that grows is looked through more slowly instead of standing still.
+    """
 
     role: Keeper
     name: str
     seconds: float
     do: Callable[[World], Awaitable[int]]
+    paced: bool = False
+
+    def pause_s(self, took_s: float) -> float:
+        """How long to rest after a look that took so long."""
+        return max(self.seconds, took_s * (PACE - 1)) if self.paced else self.seconds
 
 
 CADENCES: tuple[Cadence, ...] = (
@@ -355,12 +367,12 @@ CADENCES: tuple[Cadence, ...] = (
     Cadence("routing", "route_due", 0.5, route_due),
     Cadence("records", "wake_snoozed", 1.0, wake_snoozed),
     Cadence("routing", "requeue_left", 1.0, requeue_left),
-    Cadence("routing", "miss_silent", 5.0, miss_silent),
+    Cadence("routing", "miss_silent", 5.0, miss_silent, paced=True),
     Cadence("rules", "release_held", 0.5, release_held),
-    Cadence("routing", "sweep_queues", 5.0, sweep_queues),
-    Cadence("routing", "check_floors", 5.0, check_floors),
-    Cadence("routing", "reconcile_load", 10.0, reconcile_load),
-    Cadence("sync", "heal_pairs", 2.0, heal_pairs),
+    Cadence("routing", "sweep_queues", 5.0, sweep_queues, paced=True),
+    Cadence("routing", "check_floors", 5.0, check_floors, paced=True),
+    Cadence("routing", "reconcile_load", 10.0, reconcile_load, paced=True),
+    Cadence("sync", "heal_pairs", 2.0, heal_pairs, paced=True),
 )
 
 

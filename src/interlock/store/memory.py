@@ -286,8 +286,14 @@ class MemoryStore:
             return []
         return [self._records[address][0]]
 
-    def _orgs(self, _: Query) -> list[Record]:
-        found = [a for (type, _), groups in self._by_state.items() if type == "org" for g in groups.values() for a in g]
+    def _orgs(self, q: Query) -> list[Record]:
+        found = [
+            a
+            for (type, org), groups in self._by_state.items()
+            if type == "org" and org > q.org
+            for g in groups.values()
+            for a in g
+        ]
         return [self._records[a][0] for a in sorted(found)]
 
 

@@ -257,4 +257,4 @@ FROM claim AS c JOIN record AS r ON r.type = c.type AND r.org = c.org AND r.id =
 WHERE c.name = :claim AND c.type = :type AND (:org = '' OR c.org = :org) LIMIT :limit OFFSET :offset
 
 -- name: orgs
-SELECT type, org, id, rev, body FROM record WHERE type = 'org' ORDER BY org, id LIMIT :limit OFFSET :offset
+SELECT type, org, id, rev, body FROM record WHERE type = 'org' AND org > :org ORDER BY org, id LIMIT :limit OFFSET :offset

@@ -290,4 +290,4 @@ WHERE c.name = ?
 
 -- name: orgs
 SELECT type, org, id, rev, body FROM record INDEXED BY record_address
-WHERE type = 'org' ORDER BY org, id LIMIT :limit OFFSET :offset
+WHERE type = 'org' AND org > :org ORDER BY org, id LIMIT :limit OFFSET :offset
