@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.builders import Hands, commit_of, conversation
 
 from interlock.domain.decision import birth
-from interlock.domain.errors import Fenced
+from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.share import Share, share_named, shares
 from interlock.ports import Commit, Fence, Mark
 from interlock.runtime.holdings import Holdings
@@ -28,12 +28,16 @@ class Floor:
         self.clock = Hands()
         self.store = MemoryStore(self.clock)
         self.at_work: dict[str, dict[str, Fence]] = {}
+        self.cut_off = ""
+        """The process that cannot work on anything."""
 
     def process(self, name: str, of: int = 4, role: str = "sync") -> Holdings:
         """A process that has the role; nothing runs by itself."""
         mine = self.at_work.setdefault(name, {})
 
         async def work(share: Share, fence: Fence) -> None:
+            if name == self.cut_off:
+                raise Unavailable("The bus is not there.")
             mine[share.name] = fence
             try:
                 await asyncio.Event().wait()
@@ -72,11 +76,35 @@ async def test_one_process_holds_everything_and_a_second_takes_half(floor: Floor
     assert set(floor.at_work["a"]) == set(a.held)
 
 
-async def test_of_three_processes_none_holds_more_than_its_part(floor: Floor) -> None:
-    processes = [floor.process(name) for name in "abc"]
-    await floor.settle(*processes, rounds=6)
-    assert sorted(n for p in processes for n in p.held) == [s.name for s in shares("sync", 4)]
-    assert max(len(p.held) for p in processes) == 2
+@pytest.mark.parametrize("of", [1, 2, 4, 5, 8])
+@pytest.mark.parametrize("number", [2, 3, 4, 5])
+async def test_shares_are_even_whoever_came_first_and_whoever_leaves(floor: Floor, of: int, number: int) -> None:
+    every = sorted(s.name for s in shares("sync", of))
+    processes = [floor.process(f"p{n}", of) for n in range(number)]
+    await floor.settle(processes[0])  # it holds all of them when the others come
+    for there in (processes, processes[1:]):
+        await floor.settle(*there, rounds=6)
+        assert sorted(n for p in there for n in p.held) == every
+        counts = [len(p.held) for p in there]
+        assert max(counts) - min(counts) <= 1, counts
+        if there is processes:
+            floor.clock.at += 1
+            await processes[0]._leave()
+
+
+async def test_who_cannot_work_on_a_role_leaves_its_part_to_others_for_a_while(floor: Floor) -> None:
+    a, b = floor.process("a"), floor.process("b")
+    floor.cut_off = "a"
+    await floor.settle(a, rounds=1)
+    await floor.settle(a, b)
+    assert (len(a.held), len(b.held)) == (0, 4)
+    floor.cut_off = ""
+    floor.clock.at += 2 * LEASE_S * 1000 - 1
+    await floor.settle(b, a)
+    assert (len(a.held), len(b.held)) == (0, 4)
+    floor.clock.at += 1
+    await floor.settle(b, a, b)
+    assert (len(a.held), len(b.held)) == (2, 2)
 
 
 async def test_a_dead_process_is_replaced_when_its_leases_run_out(floor: Floor) -> None:

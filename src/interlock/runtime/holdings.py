@@ -103,22 +103,28 @@ class Holdings:
         for name in [n for n, (_, task) in self._held.items() if task.done() or n in self._lost]:
             await self._let_go(name, give_back=name not in self._lost)
         until = self._now() + self._lease_ms
-        self._seat, members = await sit(self._store, self._holder, self._wanted, until)
+        seat = await sit(self._store, self._holder, self._able(), until)
+        self._seat = seat.number
         settled = True
         for role, shares in self._wanted.items():
-            settled &= await self._balance(role, shares, max(1, members.get(role, 1)))
+            settled &= await self._balance(shares, seat.part(role, len(shares)))
         return settled
 
-    async def _balance(self, role: str, shares: Sequence[Share], members: int) -> bool:
-        most = -(-len(shares) // members)
+    def _able(self) -> list[str]:
+        """The roles that can be worked on here. Of one that could not just now, others get this process's part."""
+        return [r for r, shares in self._wanted.items() if not any(self._is_passed(s.name) for s in shares)]
+
+    def _is_passed(self, name: str) -> bool:
+        return self._now() < self._passed.get(name, 0)
+
+    async def _balance(self, shares: Sequence[Share], most: int) -> bool:
         mine = [s.name for s in shares if s.name in self._held]
         for name in mine[most:]:
             await self._let_go(name, give_back=True)
         for share in _from(shares, self._seat):
             if len(mine) >= most:
                 break
-            passed = self._now() >= self._passed.get(share.name, 0)
-            if share.name not in self._held and passed and await self._take(share):
+            if share.name not in self._held and await self._take(share):
                 mine.append(share.name)
         return len(mine) >= most
 

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
+
 from interlock.domain.errors import KeyTaken, Unavailable
 from interlock.ports import Commit, Mark, Store
 
 SPACE = "seat"
-SEATS_MAX = 32
+SEATS_MAX = 128
 """Processes that can take part."""
 EMPTY_MAX = 4
 """So many empty seats in a row of looking mean that nobody sits behind them: seats are taken from the front."""
 
 
-async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> tuple[int, dict[str, int]]:
-    """Take a seat, or keep it until then (ms); its number, and how many processes take part in each role, this one
-    among them. Raises `Unavailable` if every seat is taken.
-    """
-    members = dict.fromkeys(roles, 1)
+class Seat(msgspec.Struct, frozen=True):
+    """A seat's number; by role, the seats of all processes that take part in it, this one's among them, in order."""
+
+    number: int
+    members: dict[str, list[int]]
+
+    def part(self, role: str, shares: int) -> int:
+        """How many of a role's shares this process is to hold: each as many as any other, and who sits in front one of
+        the rest; none of a role that it has no part in.
+        """
+        members = self.members.get(role, [])
+        if self.number not in members:
+            return 0
+        each, rest = divmod(shares, len(members))
+        return each + (members.index(self.number) < rest)
+
+
+async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> Seat:
+    """Take a seat for these roles, or keep it until then (ms). Raises `Unavailable` if every seat is taken."""
+    members: dict[str, list[int]] = {}
     free: list[int] = []
     mine = -1
     for seat in range(SEATS_MAX):
@@ -28,7 +45,7 @@ async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> 
             mine = seat
         elif sitter:
             for role in said.split(","):
-                members[role] = members.get(role, 0) + 1
+                members.setdefault(role, []).append(seat)
         else:
             free.append(seat)
             if len(free) == EMPTY_MAX:
@@ -36,14 +53,18 @@ async def sit(store: Store, holder: str, roles: Collection[str], until: int) -> 
     value = f"{holder} {','.join(roles)}".encode()
     if mine >= 0:
         await store.commit(Commit(marks=(_mark(mine, value, until),)))
-        return mine, members
+        return _seated(mine, roles, members)
     for seat in free:
         try:
             await store.commit(Commit(marks=(_mark(seat, value, until, once=True),)))
         except KeyTaken:
             continue
-        return seat, members
+        return _seated(seat, roles, members)
     raise Unavailable(f"More than {SEATS_MAX} processes take part.")
+
+
+def _seated(number: int, roles: Collection[str], members: dict[str, list[int]]) -> Seat:
+    return Seat(number, members | {role: sorted([*members.get(role, []), number]) for role in roles})
 
 
 async def leave(store: Store, seat: int) -> None:
