@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -107,6 +107,14 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     fence: Fence | None = None
 
 
+class Sought(NamedTuple):
+    """A record as it was at `rev`, which a row before position `before` has brought."""
+
+    address: Address
+    rev: int
+    before: int
+
+
 class Store(Protocol):
     """Revisioned records, their log, and marks. One suite (`tests/conformance`) holds every engine to this page."""
 
@@ -144,17 +152,19 @@ class Store(Protocol):
         """
         ...
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """Rows of direction `rule` from `since` (ms) on and before the (time, position) given, the latest first.
 
-        Each with the rows of its partition until then, itself included.
+        Each with the first row of its partition; `whole`: with all of them until then, itself included.
         """
         ...
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
-        """Records as they were at these revs, from the rows of their own partition; `None`: the log does not have it.
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
+        """Records as they were, in the order asked; `None`: the log does not have it.
 
-        Only for records that are a partition of their own, as customers are.
+        Only for records that are a partition of their own, as conversations and customers are.
         """
         ...
 

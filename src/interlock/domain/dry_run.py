@@ -17,13 +17,14 @@ from interlock.domain.customer import Customer
 from interlock.domain.decision import Basis, Tried
 from interlock.domain.errors import HistoryNotRecorded, Problem
 from interlock.domain.facts import Facts
-from interlock.domain.log import RuleRun
+from interlock.domain.log import RuleRun, decode_versions
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
-from interlock.domain.record import Address
+from interlock.domain.record import Address, Record
 from interlock.domain.rule import Match, QueueRule, RuleList, check_rule
 
-Customers = Mapping[tuple[Address, int], Customer]
+Known = Mapping[tuple[Address, int], Record | None]
+"""Records as they were at a rev; `None`: the log does not have it."""
 
 
 class Need(NamedTuple):
@@ -39,24 +40,44 @@ def need_of(rules: Sequence[QueueRule]) -> Need:
     return Need(any(r.wants_customer for r in live), any(r.wants_message for r in live))
 
 
-def customer_of(run: RuleRun) -> tuple[Address, int] | None:
-    """The version of the customer that a run had read; `None` if there was no customer to read."""
-    basis = run.rests_on(Customer.TYPE)
-    return (Address(Customer.TYPE, run.org, basis.id), basis.rev) if basis else None
+def wanted_of(run: RuleRun, need: Need) -> list[tuple[Address, int]]:
+    """The versions that a run had read, is judged by, and does not bring along in its rows."""
+    out: list[tuple[Address, int]] = []
+    for b in run.basis:
+        if (need.customer and b.type == "customer") or (b.type == "conversation" and b.rev > 1 and not need.message):
+            out.append((Address(b.type, run.org, b.id), b.rev))
+    return out
 
 
-def facts_of(run: RuleRun, need: Need, customers: Customers) -> Facts:
+def facts_of(run: RuleRun, need: Need, known: Known) -> Facts:
     """What a run saw, to the letter. Raises `HistoryNotRecorded` with the type of what the log does not have."""
-    c, at = _conversation(run)
     customer = message = None
-    if need.customer:
-        wanted = customer_of(run)
-        customer = customers.get(wanted) if wanted else None
-        if wanted and customer is None:
-            raise _missing(Customer.TYPE, run)
     if need.message:
+        c, at = _conversation(run)
         message = _message(run, c, at)
+    else:
+        c = _begun(run) or cast("Conversation | None", _version(run, Conversation.TYPE, known))
+        if c is None:
+            raise _missing(Conversation.TYPE, run)
+    if need.customer:
+        customer = cast("Customer | None", _version(run, Customer.TYPE, known))
+        if customer is None and run.rests_on(Customer.TYPE):
+            raise _missing(Customer.TYPE, run)
     return Facts(c, customer, message, run.at)
+
+
+def _begun(run: RuleRun) -> Conversation | None:
+    """The conversation as it began, if that is how the run had read it."""
+    basis = run.rests_on(Conversation.TYPE)
+    if basis is None or basis.rev != 1:
+        return None
+    began = (v for v in decode_versions(run.first) if v.id == run.partition and v.rev == 1 and v.type == "conversation")
+    return next((cast("Conversation", v.record()) for v in began), None)
+
+
+def _version(run: RuleRun, type: str, known: Known) -> Record | None:
+    basis = run.rests_on(type)
+    return known.get((Address(type, run.org, basis.id), basis.rev)) if basis else None
 
 
 def _conversation(run: RuleRun) -> tuple[Conversation, int]:
@@ -130,11 +151,6 @@ def place(rules: RuleList, facts: Facts, targets: Targets) -> Placed:
     return Placed(targets.default, None, match.tried)
 
 
-def queue_before(run: RuleRun) -> str:
-    """The id of the queue that a run chose."""
-    return str(run.why.reasons[0].meta["queue"])
-
-
 class Moved(msgspec.Struct, frozen=True):
     """A run that would have come out otherwise. `rule_before` as it was then; `because` says why in one sentence."""
 
@@ -169,7 +185,7 @@ class Tally:
 
     def take(self, run: RuleRun, facts: Facts) -> None:
         """A run, tried again."""
-        placed, before = place(self._ready, facts, self._targets), queue_before(run)
+        placed, before = place(self._ready, facts, self._targets), run.queue
         after = placed.queue.id
         self.runs += 1
         self.before[before] += 1
@@ -182,13 +198,13 @@ class Tally:
         self.out_of[before] += 1
         if len(self.moved) < self._items_max:
             because = self._because(run, placed)
-            self.moved.append(Moved(run, before, after, run.why.rule, placed.rule, placed.tried, because))
+            self.moved.append(Moved(run, before, after, run.rule, placed.rule, placed.tried, because))
 
     def _because(self, run: RuleRun, placed: Placed) -> str:
         now = f"{placed.rule.name} holds" if placed.rule else "no rule holds, so the default queue takes it"
-        if run.why.rule is None:
+        if run.rule is None:
             return f"No rule held then; now {now}."
-        old = self._by_id.get(run.why.rule.id)
+        old = self._by_id.get(run.rule.id)
         if old is None:
             return f"The rule that held then is not among these; {now}."
         if placed.rule is not None and placed.rule.id == old.id:

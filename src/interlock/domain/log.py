@@ -99,8 +99,12 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class RuleRun(msgspec.Struct, frozen=True):
-    """One run of the queue rules as it was committed, without its writes; `earlier` are the rows of its partition until
-    then, oldest first, each as (position, stored row): they are decoded when they are looked at, and most are not.
+    """One run of the queue rules as it was committed: what came of it, and what it rested on.
+
+    Runs are read by the hundred thousand, so no more is decoded than every run is asked for: `queue` is what it chose
+    (empty: none), `rule` the rule that chose it. `body` is the stored row; `why` reads the rest of the reasons from it.
+    `first` is the first row of its partition as it is stored: most conversations are judged as they began. `earlier`
+    are all its rows until then, itself included, oldest first, each as (position, stored row), if they were asked for.
     """
 
     position: int
@@ -108,9 +112,18 @@ class RuleRun(msgspec.Struct, frozen=True):
     org: str
     partition: str
     at: int
-    why: Why
-    basis: tuple[Basis, ...] = ()
+    kind: str
+    queue: str
+    rule: Basis | None
+    basis: tuple[Basis, ...]
+    body: bytes
+    first: bytes
     earlier: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def why(self) -> Why:
+        """Everything it was explained with, the rules that were tried included."""
+        return _why_decoder.decode(self.body).why
 
     def versions(self) -> Iterator[tuple[int, Version]]:
         """The versions that its partition had brought until then, oldest first, with the position of each."""
@@ -126,13 +139,31 @@ class RuleRun(msgspec.Struct, frozen=True):
         return None
 
 
+class _Chosen(msgspec.Struct, frozen=True):
+    queue: str = ""
+
+
+class _Reason(msgspec.Struct, frozen=True):
+    meta: _Chosen = _Chosen()
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    kind: str
+    rule: Basis | None = None
+    reasons: tuple[_Reason, ...] = ()
+
+
 class _Head(msgspec.Struct, frozen=True):
     id: str
     org: str
     partition: str
     at: int
-    why: Why
+    why: _Outcome
     basis: tuple[Basis, ...] = ()
+
+
+class _Explained(msgspec.Struct, frozen=True):
+    why: Why
 
 
 class _Changed(msgspec.Struct, frozen=True):
@@ -140,14 +171,18 @@ class _Changed(msgspec.Struct, frozen=True):
 
 
 _head_decoder = msgspec.json.Decoder(_Head)
+_why_decoder = msgspec.json.Decoder(_Explained)
 _changed_decoder = msgspec.json.Decoder(_Changed)
 
 
-def decode_run(position: int, body: bytes, earlier: Sequence[tuple[int, bytes]]) -> RuleRun:
-    """A run of the rules from its stored row. Only what is asked of it is decoded: rows are read by the thousand."""
+def decode_run(position: int, body: bytes, first: bytes, earlier: Sequence[tuple[int, bytes]] = ()) -> RuleRun:
+    """A run of the rules from its stored row and the first of its partition."""
     head = _head_decoder.decode(body)
+    why = head.why
+    queue = why.reasons[0].meta.queue if why.reasons else ""
     return RuleRun(
-        position, head.id, head.org, head.partition, head.at, head.why, head.basis, tuple(earlier)
+        position, head.id, head.org, head.partition, head.at, why.kind, queue, why.rule, head.basis, body, first,
+        tuple(earlier),
     )  # fmt: skip
 
 

@@ -11,15 +11,15 @@ from interlock.domain import dry_run, rule
 from interlock.domain.conversation import Conversation
 from interlock.domain.criteria import check_each
 from interlock.domain.customer import Customer
-from interlock.domain.dry_run import Moved, Tally, Targets, check_draft, customer_of, facts_of
+from interlock.domain.dry_run import Moved, Need, Tally, Targets, check_draft, facts_of
 from interlock.domain.errors import HistoryNotRecorded, NotFound
 from interlock.domain.facts import Facts
 from interlock.domain.log import RuleRun
 from interlock.domain.queue import Queue
-from interlock.domain.record import Address
+from interlock.domain.record import Address, Record
 from interlock.domain.resource import iso
 from interlock.domain.rule import QueueRule, RuleList
-from interlock.ports import World
+from interlock.ports import Sought, World
 from interlock.service import views
 from interlock.service.requirements import latest_message
 from interlock.service.transact import Reading, provenance
@@ -29,7 +29,9 @@ RUNS_MAX = 100_000
 ITEMS_MAX = 1_000
 """Changed items that an answer lists."""
 PAGE = 500
-CUSTOMERS_KEPT = 10_000
+PAGE_WHOLE = 100
+"""Runs of a page where each comes with all rows of its conversation until then."""
+VERSIONS_KEPT = 10_000
 RUNS_OF_ONE_MAX = 10_000
 Json = dict[str, Any]
 
@@ -78,13 +80,12 @@ async def try_out(world: World, org: str, rules: Sequence[QueueRule], span: Span
     """
     tally = Tally(rules, await targets(world, org), items_max=items_max)
     need = dry_run.need_of(rules)
-    customers: dict[tuple[Address, int], Customer] = {}
-    async for page in _pages(world, org, span):
-        if need.customer:
-            await _learn(world, page, customers)
+    known: dict[tuple[Address, int], Record | None] = {}
+    async for page in _pages(world, org, span, need):
+        await _learn(world, page, need, known)
         for run in page:
             try:
-                facts = facts_of(run, need, customers)
+                facts = facts_of(run, need, known)
             except HistoryNotRecorded as missing:
                 if span.conversation:
                     raise
@@ -94,41 +95,44 @@ async def try_out(world: World, org: str, rules: Sequence[QueueRule], span: Span
     return await _told(world, org, tally, span)
 
 
-async def _pages(world: World, org: str, span: Span) -> AsyncIterator[list[RuleRun]]:
+async def _pages(world: World, org: str, span: Span, need: Need) -> AsyncIterator[list[RuleRun]]:
     """Runs that chose a queue, page by page, the latest first."""
     if span.conversation is not None:
-        yield [await run_of(world, org, span.conversation)]
+        yield [await run_of(world, org, span.conversation, need)]
         return
-    left, before = min(span.last, RUNS_MAX), (span.until, 0)
+    left, before, whole = min(span.last, RUNS_MAX), (span.until, 0), need.message
+    size = PAGE_WHOLE if whole else PAGE
     while left:
-        page = await world.store.rule_runs(org, since=span.since, before=before, limit=min(PAGE, left))
+        page = await world.store.rule_runs(org, since=span.since, before=before, limit=min(size, left), whole=whole)
         if not page:
             return
         before = page[-1].at, page[-1].position
-        chose = [run for run in page if run.why.kind == "intent"]
+        chose = [run for run in page if run.kind == "intent"]
         left -= len(chose)
         yield chose
 
 
-async def run_of(world: World, org: str, conversation: str) -> RuleRun:
+async def run_of(world: World, org: str, conversation: str, need: Need) -> RuleRun:
     """The latest run of the rules on a conversation. Raises `NotFound` if they never ran on it."""
     c = await Reading(world, provenance(org, "api")).one(Conversation, conversation, pointer="/conversation")
     rows = await views.newest_rows(world, org, RUNS_OF_ONE_MAX, partition=c.id)
     ran = next((r for r in reversed(rows) if r.why.direction == "rule" and r.why.kind == "intent"), None)
     if ran is None:
         raise NotFound("The queue rules never chose a queue for this conversation.", pointer="/conversation")
-    found = await world.store.rule_runs(org, since=ran.at, before=(ran.at, ran.position + 1), limit=1)
+    before = ran.at, ran.position + 1
+    found = await world.store.rule_runs(org, since=ran.at, before=before, limit=1, whole=need.message)
     return found[0]
 
 
-async def _learn(world: World, runs: Sequence[RuleRun], known: dict[tuple[Address, int], Customer]) -> None:
-    """The versions of customers that these runs had read."""
-    if len(known) > CUSTOMERS_KEPT:
+async def _learn(
+    world: World, runs: Sequence[RuleRun], need: Need, known: dict[tuple[Address, int], Record | None]
+) -> None:
+    """The versions that these runs had read, where they do not bring them along."""
+    if len(known) > VERSIONS_KEPT:
         known.clear()
-    wanted = [w for w in dict.fromkeys(map(customer_of, runs)) if w is not None and w not in known]
-    for version, found in zip(wanted, await world.store.versions(wanted), strict=True):
-        if found is not None:
-            known[version] = cast("Customer", found)
+    sought = {w: Sought(*w, run.position) for run in runs for w in dry_run.wanted_of(run, need) if w not in known}
+    if sought:
+        known.update(zip(sought, await world.store.versions(list(sought.values())), strict=True))
 
 
 async def _told(world: World, org: str, tally: Tally, span: Span) -> Json:
@@ -191,8 +195,9 @@ async def evaluate(world: World, org: str, rules: Sequence[QueueRule], conversat
 
     `then`: as the rules saw it when they last ran on it; otherwise as it is now.
     """
-    run = await run_of(world, org, conversation) if then else None
-    facts = await _facts_then(world, rules, run) if run else await _facts_now(world, org, conversation)
+    need = dry_run.need_of([r.with_(enabled=True) for r in rules])
+    run = await run_of(world, org, conversation, need) if then else None
+    facts = await _facts_then(world, need, run) if run else await _facts_now(world, org, conversation)
     placed = dry_run.place(RuleList(rules), facts, await targets(world, org))
     return {
         "conversation": {"id": conversation, "rev": facts.conversation.rev},
@@ -205,10 +210,10 @@ async def evaluate(world: World, org: str, rules: Sequence[QueueRule], conversat
     }
 
 
-async def _facts_then(world: World, rules: Sequence[QueueRule], run: RuleRun) -> Facts:
-    customers: dict[tuple[Address, int], Customer] = {}
-    await _learn(world, [run], customers)
-    return facts_of(run, dry_run.need_of([r.with_(enabled=True) for r in rules]), customers)
+async def _facts_then(world: World, need: Need, run: RuleRun) -> Facts:
+    known: dict[tuple[Address, int], Record | None] = {}
+    await _learn(world, [run], need, known)
+    return facts_of(run, need, known)
 
 
 async def _facts_now(world: World, org: str, conversation: str) -> Facts:
@@ -220,12 +225,13 @@ async def _facts_now(world: World, org: str, conversation: str) -> Facts:
 
 
 def _recorded(run: RuleRun) -> Json:
+    why = run.why
     return {
         "decision": run.id,
         "position": run.position,
-        "queue": dry_run.queue_before(run),
-        "rule": {"id": run.why.rule.id, "rev": run.why.rule.rev} if run.why.rule else None,
-        "tried": [{"rule": t.rule, "rev": t.rev, "failed": t.failed} for t in run.why.tried],
+        "queue": run.queue,
+        "rule": {"id": run.rule.id, "rev": run.rule.rev} if run.rule else None,
+        "tried": [{"rule": t.rule, "rev": t.rev, "failed": t.failed} for t in why.tried],
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from interlock.domain.log import Row, RuleRun
 from interlock.domain.record import Address, Record
-from interlock.ports import Batch, Bus, Commit, Mark, Query, Store, World
+from interlock.ports import Batch, Bus, Commit, Mark, Query, Sought, Store, World
 
 
 class Signals:
@@ -74,13 +74,15 @@ class GatedStore:
         """As the store does."""
         return await self._store.changes(after, limit, org=org, partition=partition, newest=newest)
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """As the store does."""
-        return await self._store.rule_runs(org, since=since, before=before, limit=limit)
+        return await self._store.rule_runs(org, since=since, before=before, limit=limit, whole=whole)
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
         """As the store does."""
-        return await self._store.versions(addresses)
+        return await self._store.versions(sought)
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """As the store does."""

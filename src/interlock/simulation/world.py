@@ -16,7 +16,7 @@ from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
-from interlock.ports import Batch, Commit, Mark, Query, World
+from interlock.ports import Batch, Commit, Mark, Query, Sought, World
 from interlock.service.reactions import Reaction, Role, by_type, cues, rounds, rounds_of
 from interlock.simulation.faults import Faults
 from interlock.store.memory import MemoryStore
@@ -273,16 +273,18 @@ class SimStore:
         ask = lambda _: at_once(room.store.changes(after, limit, org=org, partition=partition, newest=newest))  # noqa: E731
         return await Step("changes", ask, reads=room.places.bit("log"))
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """As the store does."""
         room = self._room
-        ask = lambda _: at_once(room.store.rule_runs(org, since=since, before=before, limit=limit))  # noqa: E731
+        ask = lambda _: at_once(room.store.rule_runs(org, since=since, before=before, limit=limit, whole=whole))  # noqa: E731
         return await Step("rule runs", ask, reads=room.places.bit("log"))
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
         """As the store does."""
         room = self._room
-        return await Step("versions", lambda _: at_once(room.store.versions(addresses)), reads=room.places.bit("log"))
+        return await Step("versions", lambda _: at_once(room.store.versions(sought)), reads=room.places.bit("log"))
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """As the store does."""

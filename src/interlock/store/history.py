@@ -15,15 +15,16 @@ def runs_of(rows: Iterable[tuple[int, int, bytes]]) -> list[RuleRun]:
     for run, position, body in rows:
         earlier.append((position, body))
         if position == run:
-            out.append(decode_run(run, body, earlier))
+            out.append(decode_run(run, body, earlier[0][1], earlier))
             earlier = []
     return out
 
 
-def version_in(rows: Iterable[tuple[int, bytes]], address: Address, rev: int) -> Record | None:
-    """The record as it was at `rev`, from the rows (position, body) of its partition."""
-    for _, body in rows:
+def version_in(rows: Iterable[tuple[bytes]], address: Address, rev: int) -> Record | None:
+    """The record as it was at `rev`, from the bodies of rows of its partition, read as far as the one that has it."""
+    type, _, id = address
+    for (body,) in rows:
         for version in decode_versions(body):
-            if (version.type, version.id, version.rev) == (address.type, address.id, rev):
+            if version.rev == rev and version.id == id and version.type == type:
                 return version.record()
     return None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from interlock.domain import kinds
 from interlock.domain.errors import Fenced, RevMoved
-from interlock.domain.log import Row, RuleRun, decode_row, encode_entry, encode_record
+from interlock.domain.log import Row, RuleRun, decode_row, decode_run, encode_entry, encode_record
 from interlock.domain.record import Address, Index, Record
-from interlock.ports import Clock, Commit, Mark, Query
+from interlock.ports import Clock, Commit, Mark, Query, Sought
 from interlock.store.claims import Held, moved_claims, taken_by
 
 MarkKey = tuple[str, str, str]
@@ -110,30 +110,31 @@ class MemoryStore:
             rows = [r for r in rows if org in ("", r.org) and partition in ("", r.partition)]
         return rows[max(0, len(rows) - limit) :] if newest else rows[:limit]
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """Runs of the queue rules, the latest first; see the port."""
         rows = [r for r in self._log if r.org == org and r.why.direction == "rule"]
         found = [r for r in rows if r.at >= since and (r.at, r.position) < before]
         found.sort(key=lambda r: (r.at, r.position), reverse=True)
-        return [self._run(row) for row in found[:limit]]
+        return [self._run(r, whole) for r in found[:limit]]
 
-    def _run(self, run: Row) -> RuleRun:
-        rows = (r for r in self._log[: run.position] if r.partition == run.partition and r.org == run.org)
+    def _run(self, run: Row, whole: bool) -> RuleRun:
+        rows = [r for r in self._log[: run.position] if r.partition == run.partition and r.org == run.org]
         earlier = [(r.position, encode_entry(r)) for r in rows]
-        return RuleRun(
-            run.position, run.id, run.org, run.partition, run.at, run.why, run.basis, tuple(earlier)
-        )  # fmt: skip
+        return decode_run(run.position, encode_entry(run), earlier[0][1], earlier if whole else ())
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
-        """Records as they were at these revs; see the port."""
-        wanted = set(addresses)
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
+        """Records as they were; see the port."""
+        wanted = {(s.address, s.rev) for s in sought}
         found = {
-            (address, c.rev): kinds.decode(c.type, bytes(c.snapshot))
+            (address, c.rev): (row.position, kinds.decode(c.type, bytes(c.snapshot)))
             for row in self._log
             for c in row.changes
             if row.partition == c.id and ((address := Address(c.type, row.org, c.id)), c.rev) in wanted
         }
-        return [found.get(a) for a in addresses]
+        there = [(s, found.get((s.address, s.rev))) for s in sought]
+        return [version[1] if version and version[0] < s.before else None for s, version in there]
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """One mark, if it is there and its time has not passed."""

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import msgspec
 
-from interlock.domain.log import Row, RuleRun, decode_row
+from interlock.domain.log import Row, RuleRun, decode_row, decode_run
 from interlock.domain.record import Address, Record
-from interlock.ports import Clock, Commit, Mark, Query
+from interlock.ports import Clock, Commit, Mark, Query, Sought
 from interlock.store import statements
 from interlock.store.cache import RecordCache
 from interlock.store.history import runs_of, version_in
@@ -30,6 +30,9 @@ from interlock.store.postgres_queries import Questions
 
 WRITER_MS = 7 * 24 * 3_600_000
 """How long the last batch of a writer is remembered: far longer than any process hands one in again."""
+
+LAST_ROWS = 4
+"""Rows of a partition that are looked at first for an earlier version; eight times as many whenever it is not there."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,17 +171,36 @@ class PostgresStore:
         rows = [decode_row(position, body) for position, body in found]
         return rows[::-1] if newest else rows
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """Runs of the queue rules, the latest first; see the port."""
         values = {"org": plain(org), "since": since, "at": before[0], "position": before[1], "limit": limit}
-        return runs_of((run, position, body) for run, position, body in await self._ask("rule_runs", values))
+        if whole:
+            return runs_of((run, position, body) for run, position, body in await self._ask("rule_runs_whole", values))
+        return [decode_run(*row) for row in await self._ask("rule_runs", values)]
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
-        """Records as they were at these revs; see the port."""
-        out: list[Record | None] = []
-        for address, rev in addresses:
-            found = await self._ask("versions", {"org": plain(address.org), "id": plain(address.id)})
-            out.append(version_in(((position, body) for position, body in found), address, rev))
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
+        """Records as they were; see the port. Most are in one of the last rows before that time."""
+        found: dict[int, Record | None] = dict.fromkeys(range(len(sought)))
+        left, most = list(found), LAST_ROWS
+        while left:
+            rows = await self._last_rows([sought[n] for n in left], most)
+            for n, bodies in zip(left, rows, strict=True):
+                found[n] = version_in(((body,) for body in bodies), sought[n].address, sought[n].rev)
+            left = [n for n, bodies in zip(left, rows, strict=True) if found[n] is None and len(bodies) == most]
+            most *= 8
+        return list(found.values())
+
+    async def _last_rows(self, sought: Sequence[Sought], most: int) -> list[list[bytes]]:
+        """For each, the last so many rows of its partition before its position, the latest first."""
+        values = {
+            "orgs": [plain(s.address.org) for s in sought], "ids": [plain(s.address.id) for s in sought],
+            "before": [s.before for s in sought], "most": most,
+        }  # fmt: skip
+        out: list[list[bytes]] = [[] for _ in sought]
+        for n, body in await self._ask("last_rows", values):
+            out[n - 1].append(body)
         return out
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, cast
 
@@ -17,9 +17,9 @@ import apsw
 import msgspec
 
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, RuleRun, decode_row
+from interlock.domain.log import Row, RuleRun, decode_row, decode_run
 from interlock.domain.record import Address, Record
-from interlock.ports import Clock, Commit, Mark, Query
+from interlock.ports import Clock, Commit, Mark, Query, Sought
 from interlock.store import statements
 from interlock.store.cache import UNKNOWN, RecordCache, Unknown
 from interlock.store.group_commit import GroupCommit
@@ -199,19 +199,23 @@ class SqliteStore:
                 rows = _rows(self._read_execute(sql, bindings))
         return rows[::-1] if newest else rows
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """Runs of the queue rules, the latest first; see the port. They are read and decoded in the scanning thread."""
         at, position = before
         bindings = {"org": org, "since": since, "at": at, "position": position, "limit": limit}
         with _READS:
-            return await self._in_scan_thread(lambda c: runs_of(c.execute(self._sql["rule_runs"], bindings)))
-
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
-        """Records as they were at these revs; see the port."""
-        with _READS:
+            if whole:
+                return await self._in_scan_thread(lambda c: runs_of(c.execute(self._sql["rule_runs_whole"], bindings)))
             return await self._in_scan_thread(
-                lambda c: [_version(c, self._sql["versions"], address, rev) for address, rev in addresses]
+                lambda c: [decode_run(*row) for row in c.execute(self._sql["rule_runs"], bindings)]
             )
+
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
+        """Records as they were; see the port."""
+        with _READS:
+            return await self._in_scan_thread(lambda c: _versions(c.cursor().execute, self._sql, sought))
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
         """One mark, if it is there and its time has not passed."""
@@ -337,9 +341,13 @@ class SqliteStore:
             return  # the next COMMIT that fills the log to its limit tries again
 
 
-def _version(connection: apsw.Connection, sql: str, address: Address, rev: int) -> Record | None:
-    rows = connection.execute(sql, {"org": address.org, "id": address.id})
-    return version_in(rows, address, rev)
+def _versions(execute: Callable[..., Any], sql: Mapping[str, str], sought: Sequence[Sought]) -> list[Record | None]:
+    """The first version is in the first row of its partition, a later one mostly in one of the last before then."""
+    first, last = sql["first_rows"], sql["last_rows"]
+    return [
+        version_in(execute(first if rev == 1 else last, (address.id, address.org, before)), address, rev)
+        for address, rev, before in sought
+    ]
 
 
 class _Reads:

@@ -67,6 +67,16 @@ SELECT position, body FROM log
 WHERE partition = :partition AND position > :after AND (:org = '' OR org = :org) ORDER BY position DESC LIMIT :limit
 
 -- name: rule_runs
+-- Each run of the queue rules with the first row of its conversation; the latest run first.
+SELECT position, body, (
+    SELECT body FROM log AS begun
+    WHERE begun.partition = log.partition AND begun.org = :org ORDER BY begun.position LIMIT 1
+)
+FROM log
+WHERE org = :org AND direction = 'rule' AND at >= :since AND (at, position) < (:at, :position)
+ORDER BY at DESC, position DESC LIMIT :limit
+
+-- name: rule_runs_whole
 -- Each run of the queue rules with every row of its conversation up to it, itself included; the latest run first.
 WITH run AS MATERIALIZED (
     SELECT position, partition, at FROM log
@@ -77,9 +87,15 @@ SELECT run.position, entry.position, entry.body
 FROM run JOIN log AS entry ON entry.partition = run.partition AND entry.org = :org AND entry.position <= run.position
 ORDER BY run.at DESC, run.position DESC, entry.position
 
--- name: versions
--- The rows of one record that is a partition of its own.
-SELECT position, body FROM log WHERE partition = :id AND org = :org ORDER BY position
+-- name: last_rows
+-- Many records at once, each a partition of its own: its last rows before a position, the latest first.
+SELECT s.n, r.body
+FROM unnest(:orgs::text[], :ids::text[], :before::bigint[]) WITH ORDINALITY AS s (org, id, before, n)
+CROSS JOIN LATERAL (
+    SELECT position, body FROM log
+    WHERE log.partition = s.id AND log.position < s.before AND log.org = s.org ORDER BY position DESC LIMIT :most
+) AS r
+ORDER BY s.n, r.position DESC
 
 -- name: states
 -- The states that records of a type are in, found by leaps over the index.

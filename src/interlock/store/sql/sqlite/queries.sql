@@ -87,6 +87,17 @@ SELECT position, body FROM log INDEXED BY log_partition
 WHERE partition = :partition AND position > :after AND (:org = '' OR org = :org) ORDER BY position DESC LIMIT :limit
 
 -- name: rule_runs
+-- Each run of the queue rules with the first row of its conversation; the latest run first.
+SELECT position, body, (
+    SELECT body FROM log AS begun INDEXED BY log_partition
+    WHERE begun.partition = log.partition AND begun.org = :org ORDER BY begun.position LIMIT 1
+)
+FROM log INDEXED BY log_rule_runs
+WHERE org = :org AND direction = 'rule' AND at >= :since AND at <= :at
+    AND (at < :at OR position < :position)
+ORDER BY at DESC, position DESC LIMIT :limit
+
+-- name: rule_runs_whole
 -- Each run of the queue rules with every row of its conversation up to it, itself included; the latest run first.
 WITH run AS MATERIALIZED (
     SELECT position, partition, at FROM log INDEXED BY log_rule_runs
@@ -98,9 +109,15 @@ SELECT run.position, entry.position, entry.body FROM run CROSS JOIN log AS entry
 WHERE entry.partition = run.partition AND entry.org = :org AND entry.position <= run.position
 ORDER BY run.at DESC, run.position DESC, entry.position
 
--- name: versions
--- The rows of one record that is a partition of its own.
-SELECT position, body FROM log INDEXED BY log_partition WHERE partition = :id AND org = :org ORDER BY position
+-- name: first_rows
+-- The rows of one record that is a partition of its own, the oldest first. Read as far as the one that is sought.
+SELECT body FROM log INDEXED BY log_partition
+WHERE partition = ?1 AND position < ?3 AND org = ?2 ORDER BY position
+
+-- name: last_rows
+-- The same, the latest first.
+SELECT body FROM log INDEXED BY log_partition
+WHERE partition = ?1 AND position < ?3 AND org = ?2 ORDER BY position DESC
 
 -- name: states
 -- The states that records of a type are in, found by leaps over the index.
