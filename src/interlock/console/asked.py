@@ -120,7 +120,7 @@ def go(to: str, status: int = 303) -> Sent:
 
 def pairs(text: str) -> dict[str, str]:
     """A query string or a form; of a name that comes twice the last value counts."""
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=1_000))
 
 
 def cookies(header: str) -> Mapping[str, str]:

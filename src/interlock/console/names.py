@@ -14,7 +14,7 @@ PLACES = {
     "queue-rule": "/v1/routing/queue-rules/",
     "workflow": "/v1/workflows/",
     "team": "/v1/teams/",
-    "api_key": "/v1/api-keys/",
+    "api_key": "/v1/sign-ins/",
 }
 LOOKED_UP_MAX = 80
 
@@ -34,7 +34,11 @@ class Names:
                 continue
             self._left -= 1
             told = await self._api.maybe(PLACES[type] + id)
-            self._known[id] = str(told["data"]["attributes"].get("name", "")) if told else ""
+            name = str(told["data"]["attributes"].get("name", "")) if told else ""
+            if told is None and type == "api_key":
+                key = await self._api.maybe("/v1/api-keys/" + id)
+                name = f"{key['data']['attributes']['name']} (key)" if key else ""
+            self._known[id] = name
 
     def of(self, id: str | None) -> str:
         """The name, or the id cut short; of none: nobody."""
@@ -57,6 +61,6 @@ class Names:
             case "workflow":
                 return f"workflow {self.of(id)}"
             case "api_key":
-                return f"{self.of(id)} (key)" if self._known.get(id) else "an API key"
+                return self._known.get(id) or "an API key"
             case _:
                 return "the queue rules" if actor.get("class") == "rule" else self.of(id)

@@ -20,6 +20,7 @@ RAIL: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/incidents", "Incidents", "incidents", ("listIncidents",)),
     ("/investigate", "Investigate", "investigate", ("createInvestigation",)),
     ("/rules", "Rules", "rules", ("listQueueRules",)),
+    ("/settings", "Settings", "settings", ("getOrgSettings",)),
     ("/proof", "Proof", "proof", ("getOverview",)),
     ("/system", "System", "system", ("getOverview",)),
 )

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlock.console import tried
 from interlock.console.asked import Asked, Done, Page, Sent, go
 from interlock.console.door import Json, Refusal
 from interlock.console.rendering import several
 from interlock.console.route import act, page
 
-PATH = "/v1/routing/queue-rules"
-LAST = 1_000
-SHOWN = 20
 OPERATORS = {
     "equals": "is", "not_equals": "is not", "in": "is one of", "not_in": "is none of", "contains_all": "has all of",
     "contains_any": "has any of", "contains": "contains", "is_set": "is set", "is_not_set": "is not set",
@@ -24,42 +22,27 @@ OPERATORS = {
 @page("/rules", "listQueueRules", "dryRunQueueRules")
 async def rules(asked: Asked) -> Page:
     """The rules, and what the draft would have done."""
-    stored = await _stored(asked)
+    stored = await tried.stored(asked)
     draft = _draft(asked.query.get("draft", ""), stored)
     changed = diff(stored, draft)
-    tried: Json | None = None
+    told: Json | None = None
     trouble = ""
     try:
-        tried = await _tried(asked, draft if changed else None)
+        told = await tried.run(asked, draft if changed else None)
     except Refusal as no:
         trouble = f"{no.title} {no.detail}"
-    matched = {r["rule"]: r["matched"] for r in tried["rules"]} if tried else {}
+    matched = {r["rule"]: r["matched"] for r in told["rules"]} if told else {}
     shown = [_shown(n, r, matched, draft) for n, r in enumerate(draft)]
     data = {
         "rules": shown,
         "changed": changed,
-        "tried": tried,
-        "moved": (tried["items"] if tried else [])[:SHOWN],
+        "tried": told,
+        "moved": tried.moved_of(told),
         "trouble": trouble,
         "draft": _text(draft),
         "revs": " ".join(f"{r['id']}.{r['rev']}" for r in stored),
     }
     return Page(template="rules.html", data=data, more={"topics": "rules"})
-
-
-async def _stored(asked: Asked) -> list[Json]:
-    """The rules as they are, in order."""
-    told = (await asked.api.get(PATH))["data"]
-    return [_rule(r) for r in told]
-
-
-def _rule(r: Json) -> Json:
-    a = r["attributes"]
-    queue = r["relationships"].get("queue", {}).get("data", {}).get("id")
-    return {
-        "id": r["id"], "rev": a["rev"], "name": a["name"], "enabled": a["enabled"], "criteria": a["criteria"],
-        "description": a.get("description", ""), "queueKey": a.get("queueKey"), "queue": queue,
-    }  # fmt: skip
 
 
 def _draft(text: str, stored: list[Json]) -> list[Json]:
@@ -86,21 +69,6 @@ def diff(stored: list[Json], draft: list[Json]) -> list[str]:
     out += [f"{r['name']} goes from place {before.index(r['id']) + 1} to {n + 1}"
             for n, r in enumerate(draft) if before.index(r["id"]) != n and before != after]  # fmt: skip
     return out
-
-
-async def _tried(asked: Asked, draft: list[Json] | None) -> Json:
-    """The rules against the newest runs: exactly replayed, nothing simulated."""
-    body: Json = {"last": LAST, "items": SHOWN}
-    if draft is not None:
-        body["rules"] = [
-            {
-                k: v
-                for k, v in r.items()
-                if k in ("id", "name", "description", "enabled", "criteria", "queueKey", "queue") and v is not None
-            }
-            for r in draft
-        ]
-    return (await asked.api.send("POST", f"{PATH}/dry-run", body))["data"]["attributes"]
 
 
 def _shown(n: int, r: Json, matched: dict[str, int], draft: list[Json]) -> Json:
@@ -149,7 +117,7 @@ def _compared(condition: Any) -> str:
 @act("/rules", "orderQueueRules", "updateQueueRule")
 async def save(asked: Asked) -> Done | Sent:
     """Save the draft, if the rules are still those that it was made from."""
-    stored = await _stored(asked)
+    stored = await tried.stored(asked)
     if asked.form.get("revs", "") != " ".join(f"{r['id']}.{r['rev']}" for r in stored):
         detail = "Your draft is kept in the address: reload the page to see it against the new ones."
         error = {"title": "Somebody changed the rules meanwhile.", "code": "PRECONDITION_FAILED", "detail": detail}
@@ -158,9 +126,9 @@ async def save(asked: Asked) -> Done | Sent:
     was = {r["id"]: r for r in stored}
     for r in draft:
         if r["enabled"] != was[r["id"]]["enabled"]:
-            await asked.api.send("PUT", f"{PATH}/{r['id']}", {"enabled": r["enabled"]}, if_match=f'"{r["rev"]}"')
+            await asked.api.send("PUT", f"{tried.PATH}/{r['id']}", {"enabled": r["enabled"]}, if_match=f'"{r["rev"]}"')
     if [r["id"] for r in draft] != [r["id"] for r in stored]:
-        await asked.api.send("PUT", f"{PATH}/order", {"rules": [r["id"] for r in draft]})
+        await asked.api.send("PUT", f"{tried.PATH}/order", {"rules": [r["id"] for r in draft]})
     if not asked.by_script:
         return go("/rules")
     return Done(title=f"Saved {several(len(diff(stored, draft)), 'change')}.", changed=("rules",), back="/rules")
