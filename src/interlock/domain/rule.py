@@ -60,6 +60,10 @@ class QueueRule(Record, frozen=True, kw_only=True):
         """In order."""
         return Index(state="deleted" if self.deleted else "live", sort=f"{self.position:06d}")
 
+    def claims(self) -> tuple[str, ...]:
+        """A place in the list is one rule's."""
+        return () if self.deleted else (f"{self.org}/queue-rule-position/{self.position}",)
+
     def condition_names(self) -> tuple[str, ...]:
         """The fields its criteria name, both sides, in order."""
         return names_in(self.criteria)

@@ -14,7 +14,7 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.cases import case_of
 from interlock.service.preconditions import Precondition
-from interlock.service.records import create, update
+from interlock.service.records import new, update
 from interlock.service.rule_lists import in_order
 from interlock.service.schedules import live_schedule
 from interlock.service.transact import Beside, Done, Reading, transact
@@ -116,16 +116,19 @@ async def _apply_to_some(world: World, by: Provenance, queue: Queue) -> int:
 
 
 async def create_rule(world: World, by: Provenance, fields: Mapping[str, Any], *, beside: Beside) -> Done:
-    """A new rule, at the end of the order."""
+    """A new rule, at the end of the order. Of two that are made at once the later finds the place taken, and looks
+    again.
+    """
 
-    async def check(reading: Reading, present: QueueRule | None, given: Mapping[str, Any]) -> None:
-        if len(await in_order(reading, QueueRule)) >= rule.RULES_MAX:
+    async def decide(reading: Reading) -> Decision:
+        rules = await in_order(reading, QueueRule)
+        if len(rules) >= rule.RULES_MAX:
             raise TooMany(f"An org has at most {rule.RULES_MAX} queue rules; delete one first.")
-        await check_rule(reading, present, given)
+        await check_rule(reading, None, fields)
+        last = max((r.position for r in rules), default=0)
+        return new(QueueRule, {**fields, "position": last + 1}, reading.moment)
 
-    reading = Reading(world, by)
-    last = max((r.position for r in await in_order(reading, QueueRule)), default=0)
-    return await create(world, by, QueueRule, {**fields, "position": last + 1}, beside=beside, check=check)
+    return await transact(world, by, decide, beside=beside)
 
 
 async def update_rule(

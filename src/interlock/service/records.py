@@ -35,15 +35,21 @@ async def create(
 
     async def decide(reading: Reading) -> Decision:
         await check(reading, None, fields)
-        now = reading.moment.now
-        made = kind(
-            id=id or reading.moment.fresh(), org=by.org, created_at=now, updated_at=now, modified_at=now, **fields
-        )
-        await _free(reading, made, None)
-        why = Why(direction="person", kind="change", record=made.ref, rev_after=1)
-        return Decision(partition=made.id, why=why, writes=(birth(made),))
+        decision = new(kind, fields, reading.moment, id=id)
+        await _free(reading, decision.writes[0].after, None)
+        return decision
 
     return await transact(world, by, decide, beside=beside)
+
+
+def new(kind: type[R], fields: Mapping[str, Any], moment: Moment, *, id: str | None = None) -> Decision:
+    """The decision that makes a record with these values."""
+    now = moment.now
+    made = kind(
+        id=id or moment.fresh(), org=moment.by.org, created_at=now, updated_at=now, modified_at=now, **fields
+    )  # fmt: skip
+    why = Why(direction="person", kind="change", record=made.ref, rev_after=1)
+    return Decision(partition=made.id, why=why, writes=(birth(made),))
 
 
 async def update(
