@@ -13,6 +13,7 @@ from interlock.domain.capacity import check_limits, check_team
 from interlock.domain.decision import Decision, Provenance, Why, birth, changed
 from interlock.domain.errors import InvalidValue, NoLiveSession, Refused, TooMany
 from interlock.domain.queue import Queue
+from interlock.domain.record import Address
 from interlock.domain.reservation import Reservation
 from interlock.domain.settle import held_of
 from interlock.domain.work_item import WorkItem
@@ -110,6 +111,12 @@ async def reconcile(world: World, by: Provenance, user: str) -> Done | None:
         return Decision(partition=session.id, why=why, writes=(write,))
 
     return await unless_refused(world, by, decide, also=(NoLiveSession,))
+
+
+async def is_live(world: World, org: str, session: str | None) -> bool:
+    """Whether this shift is there and has not ended; no shift is not."""
+    found = (await world.store.load([Address(WorkSession.TYPE, org, session)]))[0] if session else None
+    return isinstance(found, WorkSession) and not found.signed_out_at
 
 
 async def reconcile_all(world: World, org: str) -> list[Done]:

@@ -176,6 +176,27 @@ async def weigh(world: World, cue: Cue) -> None:
         await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), user)
 
 
+async def relieve(world: World, cue: Cue) -> None:
+    """An item left somebody. If they had no shift then, one may have begun meanwhile and been charged for the item."""
+    former, session = _left(cue.snapshot)
+    if former is not None and not await agents.is_live(world, cue.org, session):
+        await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), former)
+
+
+def _left(change: ChangeSet) -> tuple[str | None, str | None]:
+    """Who had an item until this change, and in which shift; nobody, if it left nobody."""
+    moved, status = change.relationships.get("assignedTo"), change.attributes.get("status")
+    if moved is not None and isinstance(moved.before, str):
+        shift = change.relationships.get("workSession")
+        before = shift.before if shift is not None else None
+        return moved.before, before if isinstance(before, str) else None
+    if status is not None and status.after == "completed":
+        seen = log.snapshot_of(change)
+        assert isinstance(seen, WorkItem)
+        return seen.assigned_to, seen.work_session
+    return None, None
+
+
 async def apply_priority(world: World, cue: Cue) -> None:
     """A queue's priority was given to what waits there already."""
     await queues.apply_priority(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
@@ -243,6 +264,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("routing", "work_item", take_from_absent, verbs=("create",)),
     Reaction("routing", "work_session", weigh, verbs=("create",)),
     Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
+    Reaction("routing", "work_item", relieve, frozenset({"assignedTo", "status"}), ("update",), each=True),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "queue", apply_priority, frozenset({"applied"}), ("update",)),
     Reaction("routing", "user", take_limits, frozenset({"capacity", "skills", "acceptTimeoutFactor"}), ("update",)),
