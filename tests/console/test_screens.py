@@ -42,6 +42,7 @@ def busy(server: Server) -> tuple[Floor, str]:
 def paths(server: Server, floor: Floor, conversation: str) -> dict[str, str]:
     """Every screen by its name."""
     sample = server.send("POST", "/v1/investigations", {"text": '{"name": "a.update", "id": "c1", "rev": 2}'})
+    rule = server.send("GET", "/v1/routing/queue-rules")["data"][0]["id"]
     return {
         "queues": f"/queues?open={floor.queue}",
         "act": f"/queues/{floor.queue}/pause",
@@ -52,6 +53,14 @@ def paths(server: Server, floor: Floor, conversation: str) -> dict[str, str]:
         "investigation": f"/investigate/{sample['data']['id']}",
         "replay": "/replay",
         "rules": "/rules",
+        "settings": "/settings",
+        "queue settings": f"/settings/queues/{floor.queue}",
+        "routing settings": "/settings/routing/org",
+        "skills": f"/settings/abilities/{floor.agents[0].user}",
+        "rule": f"/settings/rules/{rule}",
+        "history": f"/settings/rules/{rule}/history",
+        "compare": f"/compare?a={conversation}@1&b={conversation}",
+        "reassign": f"/conversations/{conversation}/reassign",
         "proof": "/proof",
         "system": "/system",
         "jump": "/jump?q=nothing",

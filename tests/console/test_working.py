@@ -204,3 +204,66 @@ def test_a_merge_keeps_what_each_of_both_moved(
         else:
             assert text == mine[n]
             assert (n in found.clashes) == (theirs[n] not in (base[n], mine[n]))
+
+
+async def taken(house: House, admin: Client, floor: Floor, agent: int = 0) -> str:
+    """A conversation that an agent accepted."""
+    id = (await admin.post("/v1/conversations", {"channels": ["chat"], "queue": {"id": floor.queue}}))["data"]["id"]
+    await settled(house)
+    offers = (await floor.agent(agent).get("/v1/routing/reservations?state=pending"))["data"]
+    if offers:
+        await floor.agent(agent).post(f"/v1/routing/reservations/{offers[0]['id']}/accept", status=200)
+    await settled(house)
+    return id
+
+
+async def test_two_conversations_are_laid_beside_each_other(house: House, admin: Client, floor: Floor) -> None:
+    await floor.sign_in(0)
+    first, second = await taken(house, admin, floor), await taken(house, admin, floor)
+    sam = await Browser(house).sign_in(admin, "supervisor")
+    same = (await sam.get(f"/compare.json?a={first}&b={second}")).json()
+    assert same["parted"] is None
+    assert all(r["same"] for r in same["rows"])
+    await admin.put(f"/v1/conversations/{second}", {"status": "done"})
+    await settled(house)
+    told = (await sam.get(f"/compare.json?a={first}&b={second}")).json()
+    assert told["parted"] == len(same["rows"]) + 1
+    assert told["rows"][told["parted"] - 1]["a"] is None
+    fields = {f["field"]: (f["a"], f["b"], f["same"]) for f in told["heads"][0]["fields"]}
+    assert fields["status"] == ("open", "done", False)
+    then = (await sam.get(f"/compare.json?a={second}@1&b={second}")).json()
+    assert (then["a"]["step"], then["b"]["step"]) == (1, then["b"]["steps"])
+    assert next(f for f in then["heads"][0]["fields"] if f["field"] == "users")["a"] == "nobody"
+    page = (await sam.get(f"/compare?a={second}@1&b={second}")).text
+    assert "Alike up to row 1, then they part" in page
+    assert "is no id of a conversation" in (await sam.get("/compare?a=nonsense&b=")).text
+
+
+async def test_a_supervisor_reassigns_and_says_an_agents_status(house: House, admin: Client, floor: Floor) -> None:
+    session = (await floor.sign_in(0))["data"]["id"]
+    id = await taken(house, admin, floor)
+    sam = await Browser(house).sign_in(admin, "supervisor")
+    asked = (await sam.get(f"/conversations/{id}/reassign")).text
+    assert "with Agent 0, from Orders" in asked
+    rev = str((await admin.get(f"/v1/conversations/{id}"))["data"]["attributes"]["rev"])
+    form = {"to": floor.agents[1], "queue": floor.queue, "rev": rev}
+    await sam.post(f"/conversations/{id}/reassign", form)
+    await settled(house)
+    assert (await admin.get(f"/v1/conversations/{id}"))["data"]["attributes"]["assignedUsers"] == [floor.agents[1]]
+    item = (await admin.get(f"/v1/routing/conversations/{id}/work-items"))["data"][0]
+    assert item["relationships"]["assignedTo"]["data"]["id"] == floor.agents[1]
+    stale = await sam.post(f"/conversations/{id}/reassign", {**form, "to": floor.agents[0]}, 412)
+    assert "read it again" in stale.text.lower()
+    await sam.post(f"/conversations/{id}/reassign", {"to": "", "queue": floor.queue, "rev": ""})
+    await settled(house)
+    assert (await admin.get(f"/v1/conversations/{id}"))["data"]["attributes"]["assignedUsers"] == []
+    busy = next(s["id"] for s in (await admin.get("/v1/routing/statuses"))["data"]
+                if s["attributes"]["statusType"] == "busy")  # fmt: skip
+    assert "Agent 0 has an offer and has 1 item" in (await sam.get(f"/agents/{session}/status")).text
+    await sam.post(f"/agents/{session}/status", {"status": busy})
+    told = (await admin.get(f"/v1/routing/work-sessions/{session}"))["data"]["attributes"]
+    assert told["statusType"] == "busy"
+    reader = await Browser(house).sign_in(admin, "reader")
+    assert "/reassign" not in (await reader.get(f"/conversations/{id}")).text
+    await reader.post(f"/conversations/{id}/reassign", form, 404)
+    await reader.post(f"/agents/{session}/status", {"status": busy}, 404)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from interlock.console import history, verdict
 from interlock.console.asked import Asked, Page
 from interlock.console.door import Json
@@ -50,37 +52,63 @@ async def timeline(asked: Asked) -> Page:
     return Page(template="timeline.html", data=data, more={"topics": topics})
 
 
-async def timeline_of(asked: Asked, id: str) -> Json:
-    """Everything that a timeline shows, as data."""
+class Told(msgspec.Struct, frozen=True):
+    """What the API tells of one conversation: every decision as a row, both heads after each, and what it comes to."""
+
+    record: Json
+    rows: list[Json]
+    states: list[Json]
+    findings: list[Json]
+    verdict: Json
+    names: Names
+    cut: bool
+
+    def heads(self, step: int) -> Json:
+        """Both heads after a decision, from 1, for people."""
+        bare: Json = {"conversation": history.head_of(self.record), "work_item": None}
+        return named_heads(self.states[step - 1] if self.states else bare, self.names)
+
+
+async def told_of(asked: Asked, id: str) -> Told:
+    """One conversation."""
     api = asked.api
     record = (await api.get(f"/v1/conversations/{id}"))["data"]
     events, decisions, cut = await _history(asked, id)
-    told: Json = (await api.get(f"/v1/conversations/{id}/investigation"))["data"]["attributes"]
+    judged: Json = (await api.get(f"/v1/conversations/{id}/investigation"))["data"]["attributes"]
     now = (await api.get("/v1/changes"))["meta"]["at"]
     names = Names(api)
     await names.learn(sorted(history.ids_in(events, decisions)))
-    every = history.rows_of(events, decisions, names)
-    states = _states(every)
+    rows = history.rows_of(events, decisions, names)
+    states = _states(rows)
     heads = states[-1] if states else {"conversation": history.head_of(record), "work_item": None}
-    said = verdict.of_own(told, every, heads, names, now)
-    view = view_of(asked, every)
-    step = chosen_step(asked, len(states))
+    said = verdict.of_own(judged, rows, heads, names, now)
+    for n, row in enumerate(rows, 1):
+        row["n"] = n
+    return Told(record, rows, states, judged["findings"], said, names, cut)
+
+
+async def timeline_of(asked: Asked, id: str) -> Json:
+    """Everything that a timeline shows, as data."""
+    told = await told_of(asked, id)
+    rows, about = told.rows, told.record["attributes"]
+    view = view_of(asked, rows)
+    step = chosen_step(asked, len(rows))
     return {
         "id": id,
         "title": f"Conversation {id}",
-        "channels": record["attributes"].get("channels", []),
-        "preview": record["attributes"].get("preview", ""),
+        "channels": about.get("channels", []),
+        "preview": about.get("preview", ""),
         "left": "Conversation record",
         "right": "Work item record",
-        "verdict": said,
-        "findings": told["findings"],
-        "steps": len(states),
+        "verdict": told.verdict,
+        "findings": told.findings,
+        "steps": len(rows),
         "step": step,
-        "heads": named_heads(states[step - 1] if states else heads, names),
-        "atStep": every[step - 1]["at"] if every else None,
-        "cut": cut,
-        "span": _span(every),
-        "day": every[0]["at"][:10] if every else "",
+        "heads": told.heads(step),
+        "atStep": rows[step - 1]["at"] if rows else None,
+        "cut": told.cut,
+        "span": _span(rows),
+        "day": rows[0]["at"][:10] if rows else "",
         "own": True,
         **view,
     }

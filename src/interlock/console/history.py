@@ -117,6 +117,7 @@ def _row(d: Json, events: list[Json], names: Names, known: dict[str, int]) -> Js
         "right": right,
         "card": {
             "title": _title(a, names),
+            "kind": a["direction"],
             "mark": mark,
             "outcome": word,
             "tone": tone,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from interlock.console import (
+    acts,
+    compare,
     conversations,
     inbox,
     incidents,
@@ -16,5 +18,7 @@ from interlock.console import (
 )
 from interlock.console.route import Route
 
-SCREENS = (sign_in, queues, inbox, conversations, incidents, investigate, rules, settings, system, jump)
+SCREENS = (
+    sign_in, queues, acts, inbox, conversations, compare, incidents, investigate, rules, settings, system, jump,
+)  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for screen in SCREENS for route in screen.ROUTES)

@@ -2,7 +2,7 @@
 import { step } from "./table.js";
 import { store, stored } from "./clock.js";
 
-const PLACES = { q: "/queues", i: "/inbox", c: "/conversations", v: "/investigate", r: "/rules", n: "/incidents", p: "/proof", s: "/system" };
+const PLACES = { q: "/queues", i: "/inbox", c: "/conversations", v: "/investigate", r: "/rules", t: "/settings", n: "/incidents", p: "/proof", s: "/system" };
 const list = document.getElementById("key-list"), on = document.getElementById("keys-on");
 const jump = document.getElementById("jump");
 let going = 0;
