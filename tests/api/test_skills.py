@@ -144,6 +144,56 @@ async def test_a_workflow_asks_for_skills(house: House, admin: Client, floor: Fl
     assert refused.json()["errors"][0]["source"]["pointer"] == "/steps/0/params/skills"
 
 
+@pytest.mark.parametrize(("level", "says"), [(5, "the best has level 4"), (1, "nobody has it")])
+async def test_a_workflow_that_asks_for_what_nobody_has_is_refused(
+    admin: Client, floor: Floor, level: int, says: str
+) -> None:
+    german, chess = await skill(admin, floor, "German", 4), await skill(admin, floor, "Chess")
+    asks = {"skill": german if level > 1 else chess, "level": level}
+    fine, steps = {"priority": 5}, [{"id": f"s{n}", "action": "interlock.conversation.update"} for n in range(2)]
+    steps = [steps[0] | {"params": fine, "transitions": [{"target": "s1"}]}, steps[1] | {"params": {"skills": [asks]}}]
+    body = {"name": "w", "trigger": {"id": "t", "eventName": "interlock.conversation.create"}, "steps": steps}
+    refused = (await admin.post("/v1/workflows", body, 422))["errors"][0]
+    assert refused["source"]["pointer"] == "/steps/1/params/skills/0"
+    assert says in refused["detail"]
+    asks["mode"] = "preferred"
+    made = (await admin.post("/v1/workflows", body))["data"]
+    asks["mode"] = "required"
+    await admin.put(made["links"]["self"], {"steps": steps}, 422)
+    unknown = {"params": {"skills": [{"skill": "f" * 24}]}}
+    refused = (await admin.put(made["links"]["self"], {"steps": [steps[0], steps[1] | unknown]}, 404))["errors"][0]
+    assert refused["source"]["pointer"] == "/steps/1/params/skills/0/skill"
+
+
+@pytest.mark.parametrize("asked_by", ["skill rule", "workflow"])
+async def test_the_last_agent_who_reaches_what_is_asked_for_keeps_it(
+    house: House, admin: Client, asked_by: str
+) -> None:
+    floor = await Floor(house, admin).open(2)
+    german = await skill(admin, floor, "German", 4, 3)
+    if asked_by == "skill rule":
+        made = await rule(admin, when("conversation_channel", "chat"), {"skill": german, "level": 3})
+    else:
+        step = {"id": "s", "action": "conversation.update", "params": {"skills": [{"skill": german, "level": 3}]}}
+        body = {"name": "w", "trigger": {"id": "t", "eventName": "conversation.create"}, "steps": [step]}
+        made = await admin.post("/v1/workflows", body)
+    best, other = (f"/v1/routing/users/{user}/skills" for user in floor.agents)
+    await admin.put(best, {"skills": []})
+    for less in ([], [{"skill": german, "level": 2}]):
+        refused = (await admin.put(other, {"skills": less}, 422))["errors"][0]
+        assert (refused["code"], refused["source"]["pointer"]) == ("IN_USE", "/skills")
+        assert refused["meta"]["by"] == made["data"]["id"]
+        assert f"The {asked_by} " in refused["detail"]
+    await admin.delete(f"{SKILLS}/{german}", 422)
+    await admin.put(made["data"]["links"]["self"], {"enabled": False})
+    await admin.put(other, {"skills": [{"skill": german, "level": 2}]})
+    await admin.put(best, {"skills": [{"skill": german, "level": 3}]})
+    await admin.put(made["data"]["links"]["self"], {"enabled": True})
+    await admin.put(other, {"skills": []})
+    await admin.put(f"/v1/users/{floor.agents[0]}", {"enabled": False})
+    await admin.put(best, {"skills": []})
+
+
 async def test_what_an_agent_can_do_reaches_their_shift_at_once(house: House, admin: Client, floor: Floor) -> None:
     german = await skill(admin, floor, "German")
     await floor.sign_in()

@@ -99,5 +99,9 @@ def claim_of_key(org: str, key: str) -> str:
 
 def guard_default(queue: Queue, fields: Mapping[str, Any]) -> None:
     """The default queue takes what no rule matched; all that may be said of it is who may transfer into it."""
-    if queue.system and set(fields) - {"restrict_transfers_by_users"}:
-        raise SystemRecord("Of the default queue only restrictTransfersByUsers can be changed, sent alone.")
+    fixed = sorted(set(fields) - {"restrict_transfers_by_users"}) if queue.system else ()
+    if fixed:
+        raise SystemRecord(
+            "Of the default queue only restrictTransfersByUsers can be changed, sent alone.",
+            pointer=f"/{Queue.outward(fixed[0])}",
+        )

@@ -199,6 +199,13 @@ def _list_of_text(value: Any, limit: int) -> bool:
     return isinstance(value, list | tuple) and len(held) <= limit and all(isinstance(v, str) and v for v in held)
 
 
+def asked_skills(steps: Sequence[Mapping[str, Any]]) -> dict[int, tuple[Requirement, ...]]:
+    """What the steps of a checked workflow ask of agents, by the place of the step; not what a reference may bring."""
+    params = [cast("Mapping[str, Any]", step.get("params") or {}) for step in steps]
+    given = {n: said["skills"] for n, said in enumerate(params) if "skills" in said}
+    return {n: asked for n, value in given.items() if not is_reference(value) and (asked := _requirements(value))}
+
+
 def _queue_fits(value: Any) -> bool:
     if isinstance(value, Mapping):
         named = cast("Mapping[str, Any]", value)

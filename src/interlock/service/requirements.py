@@ -5,20 +5,21 @@ Worked out when an item begins, and anew whenever its conversation changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
 from interlock.domain.agent import OrgSettings, User
 from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
 from interlock.domain.decision import Basis, Decision, Provenance, Reason, changed, step
-from interlock.domain.errors import NotFound, Refused
+from interlock.domain.errors import InUse, InvalidValue, NotFound, Refused
 from interlock.domain.facts import Facts
 from interlock.domain.message import Message
 from interlock.domain.record import Address
-from interlock.domain.skill import Requirement, Skill, check_reach, check_requirements
+from interlock.domain.skill import Requirement, Skill, check_reach, check_requirements, requirements_at, unfit
 from interlock.domain.skill_rule import Asked, SkillRule, asked
 from interlock.domain.work_item import WorkItem, open_item_claim
+from interlock.domain.workflow import Workflow, asked_skills
 from interlock.ports import Query, World
 from interlock.service.rule_lists import in_order
 from interlock.service.transact import Done, Reading, unless_refused
@@ -106,11 +107,45 @@ async def check_asked(reading: Reading, wanted: Sequence[Requirement], pointer: 
         check_reach(wanted, await reach(reading), pointer)
 
 
-async def reach(reading: Reading) -> dict[str, int]:
-    """The highest level of any enabled agent, by skill."""
+async def reach(reading: Reading, *, instead: User | None = None) -> dict[str, int]:
+    """The highest level of any enabled agent, by skill; with `instead` in the place of the stored user of that id."""
     best: dict[str, int] = {}
     query = Query(name="listing", org=reading.org, type=User.TYPE, states=("enabled",), limit=10_000)
-    for user in await reading.find(User, query):
+    for stored in await reading.find(User, query):
+        user = instead if instead is not None and instead.id == stored.id else stored
         for skill, level in user.skills.items():
             best[skill] = max(level, best.get(skill, 0))
     return best
+
+
+async def check_still_reached(reading: Reading, before: User, after: User) -> None:
+    """Raises if what an agent is losing makes an enabled rule or workflow ask for what nobody has any more."""
+    lost = {skill for skill, level in before.skills.items() if after.skills.get(skill, 0) < level}
+    if not lost or not before.enabled:
+        return
+    best = await reach(reading, instead=after)
+    async for what, who, wanted in asking(reading):
+        try:
+            check_reach([r for r in wanted if r.skill in lost and not unfit(before.skills, _at_last(r))], best, "")
+        except InvalidValue as problem:
+            raise InUse(
+                f"The {what} {who.name} asks for this, and nobody else has it. {problem} Change the {what} first, or "
+                "disable it.",
+                pointer="/skills", by=who.id, skill=problem.meta["skill"],
+            ) from problem  # fmt: skip
+
+
+def _at_last(each: Requirement) -> tuple[Requirement, ...]:
+    """What is left of it when every step of relaxation is done."""
+    return requirements_at((each,), float("inf"))
+
+
+async def asking(reading: Reading) -> AsyncIterator[tuple[str, SkillRule | Workflow, Sequence[Requirement]]]:
+    """Every enabled skill rule and workflow that asks for skills: what it is, which, and what it asks for."""
+    for rule in await in_order(reading, SkillRule):
+        if rule.enabled:
+            yield "skill rule", rule, rule.skills
+    query = Query(name="listing", org=reading.org, type=Workflow.TYPE, states=("enabled",), limit=1000)
+    for flow in await reading.find(Workflow, query):
+        for wanted in asked_skills(flow.steps).values():
+            yield "workflow", flow, wanted

@@ -16,14 +16,14 @@ from interlock.domain.skill_rule import SkillRule
 from interlock.ports import World
 from interlock.service.preconditions import Precondition
 from interlock.service.records import put, update
-from interlock.service.requirements import check_asked
+from interlock.service.requirements import asking, check_asked, check_still_reached
 from interlock.service.routing import settings_of
 from interlock.service.rule_lists import in_order
 from interlock.service.transact import Beside, Done, Reading, transact
 
 
 async def delete_skill(world: World, by: Provenance, id: str, precondition: Precondition, *, beside: Beside) -> Done:
-    """Delete a skill that no rule asks for. It is kept, marked deleted."""
+    """Delete a skill that no rule and no workflow asks for. It is kept, marked deleted."""
 
     async def decide(reading: Reading) -> Decision:
         present = await reading.one(Skill, id)
@@ -31,6 +31,9 @@ async def delete_skill(world: World, by: Provenance, id: str, precondition: Prec
         for rule in await in_order(reading, SkillRule):
             if any(r.skill == id for r in rule.skills):
                 raise InUse(f"The skill rule {rule.name} asks for this skill; change the rule first.", rule=rule.id)
+        async for what, who, wanted in asking(reading):
+            if any(r.skill == id for r in wanted):
+                raise InUse(f"The {what} {who.name} asks for this skill; change it first.", by=who.id)
         return _gone(present, reading)
 
     return await transact(world, by, decide, beside=beside)
@@ -112,6 +115,7 @@ async def give_skills(
                 raise NotFound(f"There is no skill {skill}.", pointer=f"/skills/{place}/skill")
             if skill in (s for s, _ in levels[:place]):
                 raise InvalidValue(f"The skill {skill} is named twice.", pointer=f"/skills/{place}/skill")
+        await check_still_reached(reading, present, present.with_(skills=dict(levels)))
         return put(present, {"skills": dict(levels)}, reading.moment)
 
     return await transact(world, by, decide, beside=beside)

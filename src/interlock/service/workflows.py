@@ -13,6 +13,7 @@ from interlock.domain.decision import Decision, Provenance, Why
 from interlock.domain.record import Ref
 from interlock.domain.workflow import Workflow
 from interlock.ports import Query, World
+from interlock.service.requirements import check_asked
 from interlock.service.transact import Done, Reading, note, transact
 
 CHAIN_MAX = 10
@@ -28,7 +29,10 @@ def by_workflow(org: str, workflow: str, *, trace: str = "", cause: str = "", de
 async def check_workflow(reading: Reading, present: Workflow | None, fields: Mapping[str, Any]) -> None:
     """What a workflow has to satisfy when it is saved."""
     kept = {f: getattr(present, f) for f in ("name", "trigger", "steps")} if present else {}
-    domain.check_workflow({**kept, **fields})
+    values: dict[str, Any] = {**kept, **fields}
+    domain.check_workflow(values)
+    for place, asked in domain.asked_skills(values.get("steps", ())).items():
+        await check_asked(reading, asked, f"/steps/{place}/params/skills")
 
 
 async def enabled(world: World, org: str) -> list[Workflow]:
