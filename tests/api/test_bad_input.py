@@ -8,7 +8,8 @@ import pytest
 from tests.worlds import Client, Floor
 
 QUEUES, RULES, SKILL_RULES = "/v1/routing/queues", "/v1/routing/queue-rules", "/v1/routing/skill-rules"
-CHAT = {"conversation_channel": {"operator": "equals", "value": "chat"}}
+IS_CHAT = {"operator": "equals", "value": "chat"}
+CHAT = {"conversation_channel": IS_CHAT}
 TESTED = "/criteria/and/0/conversation_channel"
 HOURS = {"1": [[540, 1020]]}
 ASKS = {"name": "r", "skills": [{"skill": "f" * 24}]}
@@ -26,9 +27,9 @@ def when_tested(**test: Any) -> Json:
 
 
 CASES: dict[str, tuple[str, str, Json, int, str, str]] = {
-    "unknown field": ("POST", RULES, where({"conversation_chanel": CHAT["conversation_channel"]}), 400,
+    "unknown field": ("POST", RULES, where({"conversation_chanel": IS_CHAT}), 400,
         "/criteria/and/0/conversation_chanel", "Did you mean conversation_channel?"),
-    "unknown field of a skill rule": ("POST", SKILL_RULES, ASKS | {"criteria": {"and": [{"colour": CHAT["conversation_channel"]}]}}, 400,
+    "unknown field of a skill rule": ("POST", SKILL_RULES, ASKS | {"criteria": {"and": [{"colour": IS_CHAT}]}}, 400,
         "/criteria/and/0/colour", "There is no field colour."),
     "unknown operator": ("POST", RULES, when_tested(operator="equal", value="chat"), 400, f"{TESTED}/operator",
         "Did you mean equals?"),
