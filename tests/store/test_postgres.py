@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.conformance.builders import A, Hands, commit_of, conversation, marks_only, next_of, put, user
+from tests.conformance.builders import A, Hands, commit_of, conversation, ids, marks_only, next_of, put, user
 from tests.postgres import Databases
 
 from interlock.domain.decision import birth
@@ -146,15 +146,15 @@ async def test_reads_survive_their_connections(store: PostgresStore, by_hand: An
     """After a failover every connection that was open is dead; nobody hears of it."""
     c = conversation("c1")
     await put(store, c)
-    query = Query(name="listing", org=A, type="conversation", by_id=True)
+    queries = [Query(name="listing", org=A, type="conversation", by_id=True, limit=n) for n in range(1, 9)]
     for _ in range(3):
-        await asyncio.gather(*(store.find(query) for _ in range(8)))
+        await asyncio.gather(*(store.find(query) for query in queries))
         ended = await by_hand.fetchval(
             "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid != pg_backend_pid()"
         )
         assert ended > 2
-        found = await asyncio.gather(store.load([c.address]), *(store.find(query) for _ in range(8)))
+        found = await asyncio.gather(store.load([c.address]), *(store.find(query) for query in queries))
         assert found == [[c]] * 9
 
 
@@ -409,4 +409,27 @@ async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: 
         assert (c, nobody, holder) == (conversation("c1"), None, user("u1", email="ana@example.com"))
         assert mark == Mark(space="s", org="o", key="k", value=b"v")
         assert no_mark is None
+    assert len(asked) == 2
+
+
+async def test_who_asks_the_same_at_the_same_moment_shares_an_answer_that_is_read_after_they_asked(
+    store: PostgresStore,
+) -> None:
+    await put(store, user("u1"))
+    asked: list[str] = []
+    fetch = store._reads.fetch
+
+    async def counted(sql: str, *arguments: Any) -> list[Any]:
+        asked.append(sql)
+        return await fetch(sql, *arguments)
+
+    store._reads.fetch = counted  # type: ignore[method-assign]
+    users = Query(name="listing", org=A, type="user", states=("enabled",))
+    first = [asyncio.ensure_future(store.find(users)) for _ in range(3)]
+    while not asked:  # noqa: ASYNC110 - a turn of the loop each, until the question is put
+        await asyncio.sleep(0)
+    await put(store, user("u2"))  # whoever asks from here on has to see it
+    later = await asyncio.gather(*(store.find(users) for _ in range(3)))
+    assert [ids(found) for found in later] == [["u1", "u2"]] * 3
+    assert len({tuple(ids(found)) for found in await asyncio.gather(*first)}) == 1
     assert len(asked) == 2

@@ -153,13 +153,15 @@ class _Feed:
         return rows
 
     async def done(self, position: int) -> None:
-        """Everything up to a position is done with, and the ticks that follow it."""
+        """Everything up to a position is done with, and the ticks that follow it. The last message acknowledges all."""
         rows, reached = 0, 0
+        last: Msg | None = None
         while self._hand and (self._hand[0].position <= position or self._hand[0].row is None):
             arrived = self._hand.popleft()
             rows += arrived.row is not None
             reached = arrived.position
-            await _acknowledge(arrived.message)
+            last = arrived.message or last
+        await _acknowledge(last)
         await self._positions.move(self._share.name, max(position, reached), rows)
 
     async def fill(self, patience_s: float) -> bool:
@@ -245,7 +247,7 @@ class _Feed:
             return
         self._credit -= 1
         self._delivered += 1
-        if message.metadata.sequence.consumer != self._delivered:
+        if _nth(message) != self._delivered:
             self._bound = False  # something on its way to us was lost: begin anew behind what is done
             return
         position = int(headers[POSITION])
@@ -289,6 +291,14 @@ class _Feed:
             with contextlib.suppress(Unavailable), away():
                 await self._subscription.unsubscribe()
             self._subscription = None
+
+
+def _nth(message: Msg) -> int:
+    """Which message of its consumer it is, from 1. Its address for answers says so: its seventh word
+    of nine. The library reads the longer form too, in which the server names domain and account.
+    """
+    words = message.reply.split(".")
+    return int(words[6]) if len(words) == 9 else message.metadata.sequence.consumer
 
 
 async def _acknowledge(message: Msg | None) -> None:

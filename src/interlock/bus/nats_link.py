@@ -12,7 +12,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
@@ -66,6 +65,27 @@ def away() -> Iterator[None]:
         yield
     except _AWAY as why:
         raise Unavailable(f"NATS cannot do it just now ({type(why).__name__}: {why}).") from why
+
+
+class _Client(Client):
+    """The client library's, but that it reads headers as quickly as its own rules allow: it looks at every letter of
+    every name for white space, at a third of what a delivered row costs its reader.
+    """
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in raw.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if not colon:
+                continue
+            try:
+                key = name.strip().decode("ascii")
+            except UnicodeDecodeError:
+                continue  # no name that anybody asks for
+            if len(key.split()) < 2:
+                found[key] = value.strip().decode("utf-8", "replace")
+        return found
 
 
 class Place(NamedTuple):
@@ -129,11 +149,14 @@ class NatsLink:
         async def said(_: Exception) -> None:
             """Whoever awaits an answer hears of it there."""
 
-        return await nats.connect(
+        client = _Client()
+        await client.connect(
             self._servers, name=f"interlock {self.name}", allow_reconnect=True, max_reconnect_attempts=-1,
-            reconnect_time_wait=0.2, connect_timeout=2, ping_interval=2, max_outstanding_pings=2, disconnected_cb=broke,
+            reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] - seconds, of which it takes any
+            connect_timeout=2, ping_interval=2, max_outstanding_pings=2, disconnected_cb=broke,
             error_cb=said, closed_cb=broke,
         )  # fmt: skip
+        return client
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -214,7 +237,7 @@ class NatsLink:
         name = self.fresh_name(share)
         config = ConsumerConfig(
             name=name, durable_name=name, opt_start_seq=start, filter_subjects=filters(self.prefix, share) or None,
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, ack_policy=AckPolicy.EXPLICIT, ack_wait=60.0,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, ack_policy=AckPolicy.ALL, ack_wait=60.0,
             max_deliver=-1, max_ack_pending=4_096, inactive_threshold=600.0, num_replicas=1, mem_storage=True,
         )  # fmt: skip
         with away():

@@ -235,6 +235,7 @@ class PostgresStore:
         await self._news.close()
         await self._group.close()
         await self._looks.close()
+        await self._questions.close()
         await self._reads.close()
         await self._writes.close()
 

@@ -1,7 +1,12 @@
-"""The named queries on PostgreSQL: which statement answers which, and the two questions that some need before."""
+"""The named queries on PostgreSQL: which statement answers which, and the two questions that some need before.
+
+Who asks the same at the same moment shares one answer: a batch of a role asks for the org's rules once for each of its
+conversations.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from interlock.ports import Query
@@ -19,9 +24,34 @@ class Questions:
     def __init__(self, lines: Lines, statements: dict[str, Statement]) -> None:
         self._lines = lines
         self._statements = statements
+        self._next: dict[Query, asyncio.Task[list[Any]]] = {}
+        """Questions that were asked and not yet put; whoever asks the same joins."""
+        self._put: dict[Query, asyncio.Task[list[Any]]] = {}
+        """The newest that was put of each: the next waits for its answer, and gathers others meanwhile."""
 
     async def ask(self, q: Query) -> list[Any]:
-        """The rows that answer `q`, in its order."""
+        """The rows that answer `q`, in its order; read after it was asked, never before."""
+        task = self._next.get(q)
+        if task is None:
+            task = self._next[q] = asyncio.get_running_loop().create_task(self._in_turn(q))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        while under_way := {*self._next.values(), *self._put.values()}:
+            await asyncio.wait(under_way)
+
+    async def _in_turn(self, q: Query) -> list[Any]:
+        before = self._put.get(q)
+        await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
+        task = self._put[q] = self._next.pop(q)
+        try:
+            return await self._answer(q)
+        finally:
+            if self._put[q] is task:
+                del self._put[q]
+
+    async def _answer(self, q: Query) -> list[Any]:
         values = _values(q)
         return await self._rows(await self._variant(q, values), values)
 
