@@ -97,7 +97,8 @@ class Follower:
                 if text:
                     await line.out(text)
                     quiet = 0.0
-                continue
+                if len(page) == STREAM_PAGE:
+                    continue
             pause = min(settings.poll_seconds, settings.beat_seconds)
             await line.wait(news, pause)
             quiet += pause

@@ -22,6 +22,8 @@ from interlock.ports import Store
 CONSUMER = "relay"
 BODY_BYTES_MAX = 512 * 1024
 """A longer row travels without its body: consumers read it from the log."""
+POLL_MAX_S = 0.25
+"""How seldom a relay looks into a store that has had nothing for a while and would announce it."""
 LOOK_S = 1.0
 """How often a relay with nothing to do looks whether the stream is as it left it."""
 NOTHING: Mapping[str, str] = {}
@@ -33,7 +35,8 @@ class Relay:
     consumers  whose positions say from where an empty stream is to be filled
     window     rows published before their acknowledgements are awaited
     tick_s     how often all consumers are told a position, also those without rows
-    poll_s     how often the store is looked into when it announces nothing: another process may write there
+    poll_s     how soon the store is looked into when it announces nothing: another process may write there. Twice as
+               long each time that nothing was there, until `POLL_MAX_S`
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class Relay:
         self._ticked_at = self._looked_at = 0.0
         self._ticks = 0
         self._since = 0
+        self._pause_s = poll_s
+        self._drained = False
+        """Whether the last look saw the end of the log."""
 
     def announce(self, _: Sequence[Row]) -> None:
         """The store has something new."""
@@ -67,11 +73,14 @@ class Relay:
         """
         if not self._aligned:
             await self._align()
+        if self._drained and not self._news.is_set():
+            await self._rest()
         self._news.clear()
         rows = await self._store.changes(self._position, self._window)
+        self._drained = len(rows) < self._window
         if not rows:
-            await self._rest()
             return 0
+        self._pause_s = self._poll_s
         await self._publish(rows)
         await self._positions.move(CONSUMER, self._position, len(rows))
         return len(rows)
@@ -142,5 +151,6 @@ class Relay:
             self._aligned = (await self._link.state()).last_seq == self._sequence
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._poll_s):
+            async with asyncio.timeout(self._pause_s):
                 await self._news.wait()
+        self._pause_s = min(POLL_MAX_S, 2 * self._pause_s)

@@ -45,6 +45,7 @@ class Holdings:
         self._seat = -1
         self._held: dict[str, tuple[int, asyncio.Task[None]]] = {}
         self._lost: set[str] = set()
+        self._renewed_at = -self._lease_ms
         self._passed: dict[str, int] = {}
         """Shares that could not be worked on here, and until when (ms) others are left to try."""
 
@@ -86,6 +87,7 @@ class Holdings:
 
     async def renew(self) -> None:
         """Keep every lease, all at once; stop at once what is not ours any more. An outage is waited out."""
+        self._renewed_at = self._now()
         held = list(self._held.items())
         asked = (self._store.lease(_lease(name), self._holder, self._lease_ms) for name, _ in held)
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -99,7 +101,8 @@ class Holdings:
 
     async def run_once(self) -> bool:
         """Renew what is held, give back what is too much, take what is missing. Whether nothing is left to take."""
-        await self.renew()
+        if self._now() - self._renewed_at >= self._lease_ms // 4:  # else the other task has just done so
+            await self.renew()
         for name in [n for n, (_, task) in self._held.items() if task.done() or n in self._lost]:
             await self._let_go(name, give_back=name not in self._lost)
         until = self._now() + self._lease_ms
