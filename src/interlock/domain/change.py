@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -53,22 +54,24 @@ class ChangeSet(msgspec.Struct, frozen=True, omit_defaults=True):
         return not self.before_rev or not names.isdisjoint(self.attributes) or not names.isdisjoint(self.relationships)
 
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 _SKIP = frozenset({"id", "org"})
 
 
 def _plain(value: Any) -> Any:
     """The value as a reader of the stored log gets it (lists, text keys), so that a fresh row equals a stored one."""
-    return value if isinstance(value, _PLAIN) else msgspec.json.decode(msgspec.json.encode(value))
+    return value if type(value) in _PLAIN else _decode(_encode(value))
 
 
 def move(before: Any, after: Any) -> Change:
     """The change from one value to another, `None` meaning that the field is not there."""
     if before is None:
-        return Change("add", after=_plain(after))
+        return Change("add", msgspec.UNSET, _plain(after))
     if after is None:
-        return Change("remove", before=_plain(before))
-    return Change("replace", before=_plain(before), after=_plain(after))
+        return Change("remove", _plain(before))
+    return Change("replace", _plain(before), _plain(after))
 
 
 class _Plan(NamedTuple):
@@ -89,10 +92,11 @@ def diff(before: Record, after: Record) -> tuple[Fields, Fields]:
     attributes: Fields = {}
     relationships: Fields = {}
     fetch, names = _plan(type(after))
-    for old, new, (name, related) in zip(fetch(before), fetch(after), names, strict=True):
-        if old is new or old == new:
-            continue
-        (relationships if related else attributes)[name] = move(old, new)
+    olds, news = fetch(before), fetch(after)
+    # Most fields of two versions are the very same value: they are passed over without a step of ours for each.
+    for old, new, (name, related) in compress(zip(olds, news, names, strict=True), map(is_not, olds, news)):
+        if old != new:
+            (relationships if related else attributes)[name] = move(old, new)
     return attributes, relationships
 
 

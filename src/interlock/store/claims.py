@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 from interlock.domain.decision import Write
 from interlock.domain.errors import KeyTaken
-from interlock.domain.record import Address
+from interlock.domain.record import Address, Record
+
+_NONE = Record.claims
+"""What a kind without unique names has."""
 
 Held = tuple[str, Address]
 """A unique name and the record that holds it."""
@@ -21,6 +24,8 @@ def moved_claims(writes: Iterable[Write]) -> tuple[list[Held], list[Held]]:
     taken: dict[str, Address] = {}
     for write in writes:
         after = write.after
+        if type(after).claims is _NONE:
+            continue
         new = after.claims()
         old = write.before.claims() if write.before is not None else ()
         if new == old:
