@@ -10,6 +10,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.conformance.builders import A, Hands, commit_of, conversation, ids, marks_only, next_of, put, user
 from tests.postgres import Databases
 
@@ -19,7 +21,7 @@ from interlock.ports import Mark, Query
 from interlock.store.migrations import Migration, known
 from interlock.store.opening import open_store
 from interlock.store.postgres import WRITER_MS, Options, PostgresStore
-from interlock.store.postgres_batch import Batch, plain, prepare, short
+from interlock.store.postgres_batch import Batch, plain, prepare, short, texts
 from interlock.store.postgres_lines import Place
 from interlock.store.postgres_migrations import migrate
 
@@ -433,3 +435,19 @@ async def test_who_asks_the_same_at_the_same_moment_shares_an_answer_that_is_rea
     assert [ids(found) for found in later] == [["u1", "u2"]] * 3
     assert len({tuple(ids(found)) for found in await asyncio.gather(*first)}) == 1
     assert len(asked) == 2
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=5))
+def test_arrays_of_texts_are_written_as_postgresql_reads_them(values: list[str]) -> None:
+    """By the rules for array literals: inside quotes only the quote and the backslash mean something, each escaped."""
+    written, read = texts(values), list[str]()
+    assert written[0] + written[-1] == "{}"
+    inside = iter(written[1:-1])
+    for letter in inside:
+        if letter == '"':
+            read.append("")
+            while (letter := next(inside)) != '"':
+                read[-1] += next(inside) if letter == "\\" else letter
+        else:
+            assert letter == ","
+    assert read == values

@@ -189,6 +189,21 @@ def _columns(lines: Sequence[_Line], width: int) -> list[Sequence[Any]]:
     return list(zip(*lines, strict=True)) if lines else [()] * width
 
 
+def numbers(values: Sequence[int]) -> str:
+    """An array of numbers as PostgreSQL writes it: the driver asks of every element what it is."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def texts(values: Sequence[str]) -> str:
+    """An array of texts in the same way."""
+    if not values:
+        return "{}"
+    inside = '","'.join(values)
+    if "\\" in inside or inside.count('"') != 2 * (len(values) - 1):
+        inside = '","'.join([v.replace("\\", r"\\").replace('"', r"\"") for v in values])
+    return f'{{"{inside}"}}'
+
+
 def plain(text: str) -> str:
     """A text as PostgreSQL takes it: NUL cannot stand in its texts. Reversible, and the order stays."""
     if "\0" in text or "\x01" in text:

@@ -13,7 +13,7 @@ from interlock.domain.errors import Unavailable
 from interlock.domain.record import Address, Record
 from interlock.ports import Mark
 from interlock.store.cache import UNKNOWN, RecordCache, Unknown
-from interlock.store.postgres_batch import natural, plain, short
+from interlock.store.postgres_batch import natural, numbers, plain, short, texts
 from interlock.store.postgres_lines import Lines, Statement
 
 
@@ -110,16 +110,16 @@ class Looks:
         known = [self._known(a) for a in addresses]
         held = [self._known(self._cache.holder(n)) for n in names]
         values = {
-            "types": [plain(a.type) for a in addresses],
-            "orgs": [plain(a.org) for a in addresses],
-            "ids": [plain(a.id) for a in addresses],
-            "known": [r.rev if r is not None else 0 for r in known],
-            "names": [short(n) for n in names],
-            "holders": [plain(r.id) if r is not None else "" for r in held],
-            "held": [r.rev if r is not None else 0 for r in held],
-            "spaces": [plain(s.space) for s in slots],
-            "homes": [plain(s.org) for s in slots],
-            "keys": [short(s.key) for s in slots],
+            "types": texts([plain(a.type) for a in addresses]),
+            "orgs": texts([plain(a.org) for a in addresses]),
+            "ids": texts([plain(a.id) for a in addresses]),
+            "known": numbers([r.rev if r is not None else 0 for r in known]),
+            "names": texts([short(n) for n in names]),
+            "holders": texts([plain(r.id) if r is not None else "" for r in held]),
+            "held": numbers([r.rev if r is not None else 0 for r in held]),
+            "spaces": texts([plain(s.space) for s in slots]),
+            "homes": texts([plain(s.org) for s in slots]),
+            "keys": texts([short(s.key) for s in slots]),
             "now": self._now() if slots else 0,
         }
         out: dict[_Key, Record | Mark] = {}

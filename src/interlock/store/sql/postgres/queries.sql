@@ -2,8 +2,13 @@
 -- says otherwise; no index is forced: PostgreSQL knows no such thing, and its statistics choose.
 
 -- name: look
+-- Arrays come as PostgreSQL itself writes them (`texts`, `numbers`).
 SELECT kind, n, type, org, id, rev, body
-FROM look_1(:types, :orgs, :ids, :known, :names, :holders, :held, :spaces, :homes, :keys, :now)
+FROM look_1(
+    :types::text::text[], :orgs::text::text[], :ids::text::text[], :known::text::bigint[],
+    :names::text::text[], :holders::text::text[], :held::text::bigint[],
+    :spaces::text::text[], :homes::text::text[], :keys::text::text[], :now
+)
 
 -- name: commit_batch
 SELECT base, refused FROM commit_batch_1(
