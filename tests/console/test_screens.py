@@ -125,7 +125,7 @@ def test_pages_read_and_forms_work_without_a_script(server: Server, chromium: An
     page.goto(server.link("supervisor", "No Script"))
     page.goto(f"{server.url}/queues/{floor.queue}/priority")
     page.locator("#priority").fill("7")
-    page.get_by_role("button", name="Priority Orders").click()
+    page.get_by_role("button", name="Set the priority of Orders").click()
     expect(page.locator(f"#q-{floor.queue}")).to_contain_text("priority 7")
     context.close()
 

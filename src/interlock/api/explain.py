@@ -15,9 +15,16 @@ from interlock.api.operation import get
 from interlock.api.pages import Cursor, cursor_page
 from interlock.domain.conversation import Conversation
 from interlock.domain.event import decision_resource
+from interlock.domain.ids import is_id
 from interlock.domain.queue import Queue
 from interlock.domain.work_item import WorkItem
 from interlock.service import explanations, views
+
+
+class Items(msgspec.Struct, frozen=True):
+    """Which items: ids with commas between them, at most a hundred; absent: the first in routing order."""
+
+    items: Annotated[str, Meta(max_length=2_500)] | None = None
 
 
 def _told(call: Call, id: str, attributes: dict[str, Any]) -> Answer:
@@ -65,12 +72,14 @@ async def of_item(call: Call) -> Answer:
     tag="explain",
     roles=roles.QUEUE_READ,
     answers="explanation",
+    query=Items,
     own=True,
 )
 async def of_queue(call: Call) -> Answer:
-    """Explain why items wait in a queue: counts by reason, then the items."""
+    """Explain why items wait in a queue: counts by reason, then the first items, or those named."""
     queue = await call.one(Queue, call.id())
-    return _told(call, queue.id, await explanations.of_queue(call.world, queue))
+    items = [i for i in (call.query.items or "").split(",") if is_id(i)]
+    return _told(call, queue.id, await explanations.of_queue(call.world, queue, items))
 
 
 @get(

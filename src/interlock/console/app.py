@@ -31,6 +31,8 @@ EVERYWHERE: Headers = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 YEAR: Headers = [(b"cache-control", b"public, max-age=31536000, immutable"), (b"vary", b"accept-encoding")]
+PASSING = frozenset({"at", "now", "position"})
+"""What differs between two answers that show the same."""
 OWN_SITE = frozenset({"", "same-origin", "none"})
 _log = structlog.get_logger("interlock")
 
@@ -140,11 +142,25 @@ class Console:
         if asked.twin:
             body = msgspec.json.encode(page.data, enc_hook=str)
             return Sent(status=page.status, body=body, media="application/json", headers=[*page.headers, *_tag(body)])
-        if asked.who.secret and not asked.region and "position" not in page.data:
+        if asked.region:
+            return self._region(asked, page)
+        if asked.who.secret and "position" not in page.data:
             told = await asked.api.maybe("/v1/changes")
             page.data["position"] = told["meta"]["position"] if told else 0
         body = self.rendering.page(asked, page)
         return Sent(status=page.status, body=body, headers=[*page.headers, *_tag(body)])
+
+    def _region(self, asked: Asked, page: Page) -> Sent:
+        """A part of a page. Its tag is made of the data, not of the markup: what is known already is not rendered.
+
+        The time of the answer is no news: distances on a page are counted on by the page itself.
+        """
+        shown = {k: v for k, v in page.data.items() if k not in PASSING}
+        said = [asked.url(), asked.region, asked.who.tag, self.rendering.build, shown, page.more]
+        headers = [*page.headers, *_tag(msgspec.json.encode(said, enc_hook=str))]
+        if page.status == 200 and _knows(asked.headers.get("if-none-match", ""), headers):
+            return Sent(status=304, headers=headers)
+        return Sent(status=page.status, body=self.rendering.page(asked, page), headers=headers)
 
     def _refused(self, asked: Asked, no: Refusal) -> Sent:
         if no.status == 401:
@@ -214,11 +230,17 @@ def _tag(body: bytes) -> Headers:
     return [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache"), (b"vary", b"cookie, hx-request")]
 
 
+def _knows(given: str, headers: Headers) -> bool:
+    """Whether If-None-Match names the tag that is about to be sent."""
+    tag = dict(headers).get(b"etag", b"").decode("latin-1")
+    return bool(tag) and tag in [t.strip() for t in given.split(",")]
+
+
 async def _transmit(sent: Sent, scope: Scope, send: Send) -> None:
     headers: Headers = [*sent.headers, *EVERYWHERE]
     names = dict(sent.headers)
     given = next((v for k, v in scope["headers"] if k == b"if-none-match"), b"")
-    known = bool(given) and names.get(b"etag") in [t.strip() for t in given.split(b",")]
+    known = _knows(given.decode("latin-1"), sent.headers)
     status, body = (304, b"") if known and sent.status == 200 else (sent.status, sent.body)
     if b"cache-control" not in names:
         headers.append((b"cache-control", b"no-store"))

@@ -7,12 +7,14 @@ from typing import Any
 from interlock.console import reasons
 from interlock.console.asked import Asked, Done, Missing, Page
 from interlock.console.door import Json, Refusal
+from interlock.console.history import head_of
 from interlock.console.names import Names
 from interlock.console.rendering import milliseconds, several
 from interlock.console.route import act, page
 
 ITEMS_SHOWN = 50
 MOVED_MAX = 100
+LATEST = 8
 ACTS = {"pause": "updateQueue", "resume": "updateQueue", "priority": "updateQueue", "move": "updateWorkItem"}
 """What can be done to a queue, and the operation of the API that it needs."""
 SHOWS = ("waiting", "late", "offered", "paused")
@@ -41,9 +43,25 @@ async def queues(asked: Asked) -> Page:
         "show": show,
         "shown": [q["id"] for q in told["queues"] if _is_shown(q, show)],
         "incidents": await _incidents(asked) if asked.region in ("", "cards") else 0,
+        "latest": await _latest(asked, names) if asked.region in ("", "latest") else [],
     }
     topics = ["queues", "agents", *([f"queue:{opened}"] if opened else [])]
     return Page(template="queues.html", data=data, more={"topics": ",".join(topics), "wall": "wall" in asked.query})
+
+
+async def _latest(asked: Asked, names: Names) -> list[Json]:
+    """The conversations that moved last, with where they are now: what happens, while it happens."""
+    if "wall" in asked.query or not asked.who.may("listConversations"):
+        return []
+    told = (await asked.api.get("/v1/conversations", pageSize=LATEST))["data"]
+    heads = [(c, head_of(c)) for c in told]
+    await names.learn([("user", u) for _, h in heads for u in h["users"]] + [("queue", h["queue"]) for _, h in heads])
+    return [
+        {"id": c["id"], "channel": ", ".join(c["attributes"].get("channels", [])), "status": h["status"],
+         "preview": c["attributes"].get("preview", ""), "queue": names.of(h["queue"]) if h["queue"] else "",
+         "users": [names.of(u) for u in h["users"]], "changed": c["attributes"]["updatedAt"]}
+        for c, h in heads
+    ]  # fmt: skip
 
 
 async def _name_who_paused(q: Json, names: Names) -> None:
@@ -90,12 +108,23 @@ async def _incidents(asked: Asked) -> int:
 
 
 async def explained(asked: Asked, queue: str) -> Json:
-    """The first items of a queue in routing order, each with why it waits, and how many wait for which reason."""
-    listed = await asked.api.get(f"/v1/routing/queues/{queue}/work-items", pageSize=ITEMS_SHOWN)
-    told: Json = (await asked.api.get(f"/v1/routing/queues/{queue}/explain"))["data"]["attributes"]
+    """A page of a queue's items in routing order, each with why it waits, and how many wait for which reason."""
+    given = asked.query.get("page", "1")
+    number = int(given) if given.isdigit() and 0 < len(given) < 6 else 1
+    path = f"/v1/routing/queues/{queue}"
+    listed = await asked.api.get(f"{path}/work-items", page=number, pageSize=ITEMS_SHOWN)
+    ids = ",".join(item["id"] for item in listed["data"])
+    told: Json = (await asked.api.get(f"{path}/explain", items=ids))["data"]["attributes"]
     because = {i["workItem"]: i for i in told.get("items", [])}
-    items = [_item(n, item, because.get(item["id"])) for n, item in enumerate(listed["data"], 1)]
-    return {"counts": reasons.counted(told.get("counts", {})), "sentences": told.get("sentences", []), "items": items}
+    first = (number - 1) * ITEMS_SHOWN
+    items = [_item(n, item, because.get(item["id"])) for n, item in enumerate(listed["data"], first + 1)]
+    return {
+        "counts": reasons.counted(told.get("counts", {})),
+        "sentences": told.get("sentences", []),
+        "items": items,
+        "page": number,
+        "more": bool(listed["links"]["next"]),
+    }
 
 
 def _item(position: int, item: Json, told: Json | None) -> Json:
@@ -150,7 +179,8 @@ def effect(name: str, queue: Json) -> str:
                 f"{several(waits, 'waiting item')} can be offered again; {several(free, 'agent')} serving it are free."
             )
         case "priority":
-            return f"{several(waits, 'waiting item')} keep the priority they came with; new ones get the new one."
+            one = "keeps the priority it" if waits == 1 else "keep the priority they"
+            return f"{several(waits, 'waiting item')} {one} came with; new ones get the new one."
         case _:
             moves = f"Moves {several(min(waits, MOVED_MAX), 'item')}"
             return f"{moves}; {keep}." if offered else f"{moves}."

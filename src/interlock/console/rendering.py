@@ -73,8 +73,8 @@ def several(n: int, one: str, many: str = "") -> str:
 def bars(series: list[list[int]], which: int) -> str:
     """The bars of a sparkline as one path in a box of 120 by 20: `which` 0 for all taken, 1 for those in time."""
     most = max((minute[0] for minute in series), default=0) or 1
-    drawn = ((n * 2, round(18 * minute[which] / most, 1)) for n, minute in enumerate(series) if minute[which])
-    return "".join(f"M{x} 20v-{high}h1.5v{high}z" for x, high in drawn)
+    drawn = ((n * 2 + 1, round(18 * minute[which] / most)) for n, minute in enumerate(series) if minute[which])
+    return "".join(f"M{x} 20v-{max(1, high)}" for x, high in drawn)
 
 
 def most(series: list[list[int]]) -> int:
@@ -87,7 +87,7 @@ class Rendering:
 
     def __init__(self, statics: Statics, environment: str) -> None:
         self._environment = environment
-        self._build = statics.build
+        self.build = statics.build
         self._jinja = Environment(
             loader=PackageLoader("interlock.console", "templates"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
@@ -115,7 +115,7 @@ class Rendering:
             "who": who,
             "rail": [entry for entry in RAIL if _opens(asked, entry)],
             "environment": self._environment,
-            "build": self._build,
+            "build": self.build,
             "version": __version__,
             "position": 0,
             "topics": "",

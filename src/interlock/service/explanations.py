@@ -101,9 +101,9 @@ async def _waiting(world: World, names: Told, item: WorkItem) -> Json | None:
     return {**told, "forecast": expected}
 
 
-async def of_queue(world: World, queue: Queue) -> Json:
-    """Why items wait in this queue: how many for which reason, by class, then the first ones."""
-    return await why_waiting.of_queue(world, queue)
+async def of_queue(world: World, queue: Queue, items: Sequence[str] = ()) -> Json:
+    """Why items wait in this queue: how many for which reason, by class, then the first ones, or those of `items`."""
+    return await why_waiting.of_queue(world, queue, items)
 
 
 async def decision(world: World, org: str, id: str, position: int | None) -> Row:

@@ -111,8 +111,10 @@ def _elsewhere(item: WorkItem, p: QueuePass) -> Json:
     return {"because": code, "sentences": [told], "counts": {}, "ahead": 0, "since": since, "candidates": []}
 
 
-async def of_queue(world: World, queue: Queue) -> Json:
-    """Why everything in a queue waits: how many for which reason, by class, and the first items one by one."""
+async def of_queue(world: World, queue: Queue, items: Sequence[str] = ()) -> Json:
+    """Why everything in a queue waits: how many for which reason, by class, and the first items one by one; or `items`,
+    those of them that wait here.
+    """
     floor = await floor_to_read(world, queue.org)
     names = Names(world, queue.org)
     words = Words(world, names, floor)
@@ -132,7 +134,7 @@ async def of_queue(world: World, queue: Queue) -> Json:
         "waiting": total,
         "agents": serving,
         "classes": [await _class(words, kind, floor) for kind in kinds[:ITEMS_MAX]],
-        "items": await _first_items(words, floor, queue.id),
+        "items": await _items(words, floor, queue.id, items),
     }
 
 
@@ -157,11 +159,17 @@ async def _class(words: Words, kind: Kind, floor: Floor) -> Json:
     }
 
 
-async def _first_items(words: Words, floor: Floor, queue: str) -> list[Json]:
+def _first(floor: Floor, queue: str) -> list[str]:
+    """The first items of a queue in routing order, those that are offered or snoozed among them."""
     q = floor.queue_floor(queue)
     off_line = (floor.place_of(floor.items[i].waiting).key for ids in q.off_line.values() for i in ids)
     lines: list[Iterable[Key]] = [*(c.items for c in q.classes.values()), heapq.nsmallest(ITEMS_MAX, off_line)]
-    ids = [key[-1] for key in islice(heapq.merge(*lines), ITEMS_MAX)]
+    return [key[-1] for key in islice(heapq.merge(*lines), ITEMS_MAX)]
+
+
+async def _items(words: Words, floor: Floor, queue: str, wanted: Sequence[str]) -> list[Json]:
+    here = (i for i in wanted if i in floor.items and floor.items[i].waiting.queue == queue)
+    ids = list(islice(here, ITEMS_MAX)) if wanted else _first(floor, queue)
     told: list[Json] = []
     apart = await words.items([id for id in ids if floor.items[id].standing is None])
     for id in ids:
