@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from interlock.investigation.big.lines import Share, lines_of, rest_of, shares
+from interlock.investigation.big.lines import Share, lines_of, shares, whole_line
 from interlock.investigation.detectors.capacity import Held, Limit, over_capacity
 from interlock.investigation.finding import History, Limits, Refused, Repair
 from interlock.investigation.investigate import Examined, Input, Report, examine, report
@@ -197,15 +197,14 @@ def _lines(share: Share, read: Read) -> Iterator[Line]:
     """A share's lines, numbered within it. What is too long for a line is refused."""
     with lines_of(share) as (lines, offset):
         begin = offset
-        for n, data in enumerate(lines, 1):
+        for n, piece in enumerate(lines, 1):
             if begin >= share.end:
                 return
-            size = len(data)
-            if size > LINE_BYTES_MAX and not data.endswith(b"\n"):
-                size += rest_of(lines)
+            data, size = whole_line(piece, lines)
+            if size > LINE_BYTES_MAX:
                 place = Place(share.input, n, begin)
                 read.refuse(Refused(place, f"the line is {size:,} bytes long; it is passed over"))
-                data = b""  # noqa: PLW2901 - only its place counts
+                data = b""
             yield Line(n, begin, data.rstrip(b"\r\n"))
             begin += size
 

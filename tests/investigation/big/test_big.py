@@ -19,6 +19,7 @@ from bench.generate_logs import generate_day, generate_one, generate_races, true
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.investigation.big import lines as big_lines
 from interlock.investigation.big import run as big
 from interlock.investigation.big import take as big_take
 from interlock.investigation.big import worker
@@ -366,7 +367,9 @@ def test_shares_cut_no_line_and_lose_none(count: int, tmp_path: Path) -> None:
 
 def test_a_line_that_is_too_long_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(big_take, "LINE_BYTES_MAX", 2_000)
-    monkeypatch.setattr(big_take.lines_of.__wrapped__, "__defaults__", (2_000,))
+    monkeypatch.setattr(big_lines, "LINE_BYTES_MAX", 2_000)
+    monkeypatch.setattr(big_lines, "PIECE_BYTES", 1_500)
+    monkeypatch.setattr(big_take, "PIECE_BYTES", 1_500)
     log = tmp_path / "log"
     log.write_bytes(EVENT.encode() + b"\n" + b"x" * 10_000 + b"\n" + EVENT.encode() + b"\n")
     rows, (took,) = taken(log)

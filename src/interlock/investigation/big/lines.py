@@ -7,13 +7,16 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from interlock.investigation.readers.source import LINE_BYTES_MAX
 
 BLOCK_BYTES = 256 << 10
+PIECE_BYTES = 64 << 10
+"""A longer line is read in pieces: many are read at once, and what they take is bounded so."""
+
 SIZE_BITS = 25
 """Bits for the bytes of a line, in a place; LINE_BYTES_MAX fits."""
 
@@ -36,24 +39,34 @@ def shares(input: int, path: str, size: int, count: int) -> list[Share]:
 
 
 @contextmanager
-def lines_of(share: Share, line_bytes_max: int = LINE_BYTES_MAX) -> Iterator[tuple[Iterator[bytes], int]]:
+def lines_of(share: Share) -> Iterator[tuple[Iterator[bytes], int]]:
     """The lines from the share's first on, to the end of the file, and the offset of the first.
 
-    A line comes with its end. One that is longer than allowed comes in pieces of `line_bytes_max` + 1 bytes.
+    A line comes with its end. A long one comes in pieces of PIECE_BYTES, which `whole_lines` puts together.
     """
     with Path(share.path).open("rb", buffering=BLOCK_BYTES) as file:
         offset = _first_line(file, share.begin)
-        yield iter(partial(file.readline, line_bytes_max + 1), b""), offset
+        yield iter(partial(file.readline, PIECE_BYTES), b""), offset
 
 
-def rest_of(lines: Iterator[bytes]) -> int:
-    """Passes over the rest of a line that is too long; how many bytes it had."""
-    over = 0
-    for piece in lines:
-        over += len(piece)
-        if piece.endswith(b"\n"):
+def whole_line(piece: bytes, more: Iterator[bytes]) -> tuple[bytes, int]:
+    """The line that begins with a piece, and its size; of one that is longer than LINE_BYTES_MAX only its beginning."""
+    if len(piece) < PIECE_BYTES or piece.endswith(b"\n"):
+        return piece, len(piece)
+    size, kept = len(piece), bytearray(piece)
+    for next_ in more:
+        size += len(next_)
+        kept += next_[: max(0, LINE_BYTES_MAX + 1 - len(kept))]
+        if next_.endswith(b"\n"):
             break
-    return over
+    return bytes(kept), size
+
+
+def whole_lines(some: list[bytes], lines: Iterator[bytes]) -> tuple[list[bytes], list[int]]:
+    """Lines instead of pieces of lines, and their sizes. The last may need more of `lines`."""
+    pieces = iter(some)
+    told = [whole_line(piece, chain(pieces, lines)) for piece in pieces]
+    return [line for line, _ in told], [size for _, size in told]
 
 
 def _first_line(file: BinaryIO, begin: int) -> int:

@@ -8,8 +8,7 @@ the two against each other. Whatever is not known for certain is named by its po
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -27,6 +26,7 @@ from interlock.investigation.compact import (
     CLIENT,
     CONVERSATION,
     CREATE,
+    DIGEST,
     EMPTY,
     FLAGS,
     FURTHER,
@@ -41,16 +41,16 @@ from interlock.investigation.compact import (
     NOT_SHOWN,
     NUMBER_MAX,
     ODD,
+    ORDER,
     ORG,
     OTHER_RECORD,
     PERSON,
+    PLACE,
     QUEUE_AT,
-    QUEUE_BEFORE,
     REV,
     SESSIONS,
     SIDE,
     STATUS_AT,
-    STATUS_BEFORE,
     SYNC,
     TRACE,
     UNCHANGED,
@@ -92,12 +92,11 @@ def _verb(name: str) -> int:
     return {"create": CREATE, "update": 0}.get(name.rpartition(".")[2], -1)
 
 
-def _client(name: str) -> int:
-    return (SYNC if "sync" in name else 0) | (PERSON if name in words.PERSONS else 0)
-
-
-def _source(type: str | None) -> int:
-    return PERSON if type in words.PERSONS else 0
+def _who_wrote(said: tuple[str, str, str | None, bool]) -> int:
+    """The flags of name, client, type of the source and `isSync`; below zero for what the slow way has to read."""
+    name, client, source, sync = said
+    by = PERSON if client in words.PERSONS or source in words.PERSONS else 0
+    return _verb(name) | by | (SYNC if "sync" in client else 0) | (_BY_FLAG if sync else 0)
 
 
 def _side(type: str) -> int:
@@ -115,233 +114,222 @@ class Columns:
     def __init__(self, names: Names, *, told: bool = False) -> None:
         self._names = names
         self._told = told
-        self._users = _Table(_users)
-        self._statuses = _Table(_text_code)
-        self._verbs = _Table(_verb)
-        self._clients = _Table(_client)
-        self._sources = _Table(_source)
+        self._users = _Table(_users).__getitem__
+        self._statuses = _Table(_text_code).__getitem__
+        self._who = _Table(_who_wrote).__getitem__
+        self._laid = np.empty((WIDTH, _AT_FIRST), _NUMBER)
         self._begin()
 
     def _begin(self) -> None:
-        self._held = {n: array("q") for n in _HELD}
-        self._types = array("q")
+        self._count = 0
+        self._moves: list[tuple[list[int], list[int], list[int]]] = [([], [], []) for _ in range(3)]
         self._kinds: set[str] = set()
         self._times: list[str] = []
+        self._flagged: dict[int, list[int]] = {FURTHER: [], ODD: [], EMPTY: [], NAMED: []}
         self._slow: list[int] = []
 
     def rows(self) -> tuple[Rows, Rows]:
         """The rows of the lines collected since the last call, ORDER and PLACE still 0, and the positions of those that
         only the slow way can tell: their rows mean nothing."""
-        out = np.zeros((len(self._times), WIDTH), _NUMBER)
-        if not self._times:
-            return out, np.zeros(0, _NUMBER)
-        for n, column in self._held.items():
-            out[:, n] = np.frombuffer(column, _NUMBER)
-        types = np.frombuffer(self._types, _NUMBER)
-        about = out[:, GROUP] != out[:, ID]
+        c = self._laid[:, : self._count]
+        if not self._count:
+            return c.T, np.zeros(0, _NUMBER)
+        c[SIDE] = AUDIT if self._told else CONVERSATION
+        about = c[GROUP] != c[ID]
         for kind in self._kinds:
-            out[about & (types == hash(kind)), SIDE] = _side(kind)
-        if self._told:
-            out[:, SIDE] = AUDIT
-        out[:, ID] ^= types
-        out[:, AT], bad = moments(self._times)
-        flags = out[:, FLAGS]
-        events = out[:, SIDE] != AUDIT
-        bad |= (flags < 0) | events & (out[:, ORG] == 0) | (out[:, REV] < 0) | (out[:, REV] >= NUMBER_MAX)
-        bad |= (out[:, BEFORE] < -1) | (out[:, BEFORE] >= NUMBER_MAX) | (out[:, MARK] >= NUMBER_MAX)
-        out[out[:, SIDE] == CONVERSATION, MARK] = -1
+            c[SIDE, about & (c[_TYPE] == hash(kind))] = _side(kind)
+        c[ID] ^= c[_TYPE]
+        c[AT], bad = moments(self._times)
+        flags = c[FLAGS]
+        bad |= (flags < 0) | (c[ORG] == 0) & (not self._told) | (c[REV] < 0) | (c[REV] >= NUMBER_MAX)
+        bad |= (c[BEFORE] < -1) | (c[BEFORE] >= NUMBER_MAX) | (c[MARK] >= NUMBER_MAX)
+        for flag, positions in self._flagged.items():
+            flags[positions] |= flag
+        for word in range(3):
+            self._move(c, word, bad)
+        c[MARK, c[SIDE] == CONVERSATION] = -1
         flags |= (flags & CREATE > 0) * NAMED
-        flags &= ~((out[:, MARK] < 0) * NAMED)
+        flags &= ~((c[MARK] < 0) * NAMED)
+        c[[DIGEST, ORDER, PLACE]] = 0
         bad[self._slow] = True
         self._begin()
-        return out, np.flatnonzero(bad)
+        return np.ascontiguousarray(c.T), np.flatnonzero(bad)
+
+    def _move(self, c: Rows, word: int, bad: Any) -> None:
+        """What a unit field was before, and whether what it became is what the resource shows."""
+        c[USERS_BEFORE + word] = UNCHANGED
+        at, before, after = (np.array(column, _NUMBER) for column in self._moves[word])
+        bad |= np.bincount(at, minlength=len(bad)) > 1
+        c[USERS_BEFORE + word, at] = before
+        shown = c[USERS_AT + word, at]
+        hidden = shown == NOT_SHOWN
+        c[USERS_AT + word, at[hidden]] = after[hidden]
+        c[FLAGS, at[~hidden & (after != NOT_SHOWN) & (after != shown)]] |= ODD
+
+    def _room(self, count: int) -> slice:
+        """Where so many lines more have their numbers."""
+        begin, end = self._count, self._count + count
+        if end > self._laid.shape[1]:
+            wider = np.empty((WIDTH, 2 * end), _NUMBER)
+            wider[:, :begin] = self._laid[:, :begin]
+            self._laid = wider
+        self._count = end
+        return slice(begin, end)
 
     def collect(self, lines: Sequence[Any]) -> None:
-        """Some event lines."""
+        """Some event lines, at least one, decoded by one decoder."""
+        count = len(lines)
+        room = self._room(count)
+        begin = room.start
+        c = self._laid[:, room]
         inner = [line.body.body for line in lines]
         data = [i.data for i in inner]
         attributes = [d.attributes for d in data]
         relations = [d.relationships for d in data]
         changes = [i.changes for i in inner]
-        flags = self._who(lines, inner, data, relations)
+        clients = [i.client for i in inner]
+        names, sources, syncs = [i.name for i in inner], [i.sourceType for i in inner], [i.isSync for i in inner]
+        who = zip(names, clients, sources, syncs, strict=True)
+        c[FLAGS] = np.fromiter(map(self._who, who), _NUMBER, count)
+        c[CLIENT] = np.fromiter(map(hash, clients), _NUMBER, count)
+        c[TRACE] = np.fromiter(map(hash, [line.dd.trace_id for line in lines]), _NUMBER, count)
+        orgs = [i.org for i in inner]
+        # Nearly always one org's.
+        c[ORG] = hash(orgs[0]) if orgs.count(orgs[0]) == count else np.fromiter(map(hash, orgs), _NUMBER, count)
+        if [i.partition for i in inner] != orgs:
+            self._doubt(begin, [n for n, i in enumerate(inner) if not i.partition])
+            self._flag(ODD, begin, [n for n, i in enumerate(inner) if _foreign(i)])
         self._times += [a.updatedAt for a in attributes]
-        unit = self._unit(lines, inner, attributes, relations)
-        moved = [c.attributes for c in changes]
-        linked = [c.relationships for c in changes]
-        self._revs(inner, attributes, moved, flags)
-        self._moved(moved, linked, data, unit, flags)
-        self._others(moved, linked, flags)
-        self._held[FLAGS].fromlist(flags)
-        for n, column in enumerate(unit, USERS_AT):
-            self._held[n].fromlist(column)
+        moved = [m.attributes for m in changes]
+        linked = [m.relationships for m in changes]
+        self._about(c, begin, data, relations)
+        self._revs(c, begin, moved, attributes, inner, relations)
+        self._unit(c, attributes, relations)
+        self._moved(begin, moved, linked, data)
+        self._further(begin, moved, linked, inner)
+        # Valid JSON without a single list may be a line whose brackets a viewer took away: its reader repairs it.
+        bare = [n for n, i in enumerate(inner) if i.routingReasons is None and lines[n].fullBodyLength is not None]
+        self._doubt(begin, [n for n in bare if not (u := attributes[n].assignedUsers) and u != ()])
 
-    def _doubt(self, numbers: list[int]) -> None:
+    def _doubt(self, begin: int, numbers: Iterable[int]) -> None:
         """Leaves lines to the slow way, by their numbers among those that are being collected."""
-        begin = len(self._held[FLAGS])
         self._slow += [begin + n for n in numbers]
 
-    def _who(self, lines: Any, inner: Any, data: Any, relations: Any) -> list[int]:
-        """GROUP, ID, CLIENT, TRACE, ORG; the flags that say who wrote."""
-        own = [hash(d.id) for d in data]
+    def _flag(self, flag: int, begin: int, numbers: Iterable[int]) -> None:
+        self._flagged[flag] += [begin + n for n in numbers]
+
+    def _about(self, c: Rows, begin: int, data: Any, relations: Any) -> None:
+        """GROUP, ID and types."""
         types = [d.type for d in data]
-        about = [r.resource for r in relations]
-        groups = [h if a is None else hash(a.data.id) for h, a in zip(own, about, strict=True)]
-        if not {a.data.type for a in about if a is not None} <= _ABOUT:
-            self._doubt([n for n, a in enumerate(about) if a is not None and a.data.type not in _ABOUT])
         kinds = {*types}
         self._kinds |= kinds
-        verbs, clients, sources = self._verbs, self._clients, self._sources
-        flags = [verbs[i.name] | clients[i.client] | sources[i.sourceType] | (i.isSync and _BY_FLAG) for i in inner]
+        c[_TYPE] = np.fromiter(map(hash, types), _NUMBER, len(types))
+        c[ID] = np.fromiter(map(hash, [d.id for d in data]), _NUMBER, len(types))
+        about = [(n, a.data) for n, r in enumerate(relations) if (a := r.resource) is not None]
+        c[GROUP] = c[ID]
+        c[GROUP, [n for n, _ in about]] = [hash(a.id) for _, a in about]
+        self._doubt(begin, [n for n, a in about if a.type != "conversation"])
         if not SESSIONS.isdisjoint(kinds):
-            flags = [f | ODD if t in SESSIONS else f for f, t in zip(flags, types, strict=True)]
-        orgs = [i.org for i in inner]
-        if [i.partition for i in inner] != orgs:
-            self._doubt([n for n, i in enumerate(inner) if not i.partition])
-            flags = [f | ODD if _foreign(i) else f for f, i in zip(flags, inner, strict=True)]
-        held = self._held
-        held[GROUP].fromlist(groups)
-        held[ID].fromlist(own)
-        self._types.fromlist([hash(t) for t in types])
-        held[ORG].fromlist([hash(o) for o in orgs])
-        held[CLIENT].fromlist([hash(i.client) for i in inner])
-        held[TRACE].fromlist([hash(line.dd.trace_id) for line in lines])
-        return flags
+            self._flag(ODD, begin, [n for n, t in enumerate(types) if t in SESSIONS])
 
-    def _unit(self, lines: Any, inner: Any, attributes: Any, relations: Any) -> list[list[int]]:
-        """Users, queue and status as the resource shows them, and `UNCHANGED` for what they were before."""
-        shown = [a.assignedUsers for a in attributes]
-        known = self._users
-        users = [known[u] for u in shown]
-        for n, owner in [(n, r.assignedTo) for n, r in enumerate(relations) if r.assignedTo is not UNSET]:
-            if shown[n] is UNSET:
-                users[n] = _link_code(owner)
-        queues = [
-            NOT_SHOWN if (q := r.queue) is UNSET else hash(q.data.id) & ~1 if q is not None and q.data else NOBODY
-            for r in relations
-        ]
-        known = self._statuses
-        statuses = [known[a.status] for a in attributes]
-        # Valid JSON without a single list may be a line whose brackets a viewer took away: its reader repairs it.
-        for n in [n for n, u in enumerate(shown) if not u and u != ()]:
-            if inner[n].routingReasons is None and lines[n].fullBodyLength is not None:
-                self._doubt([n])
-        return [users, queues, statuses, *([UNCHANGED] * len(users) for _ in range(3))]
-
-    def _revs(self, inner: Any, attributes: Any, moved: Any, flags: list[int]) -> None:
+    def _revs(self, c: Rows, begin: int, moved: Any, attributes: Any, inner: Any, relations: Any) -> None:
         """REV, BEFORE, and MARK with `NAMED`."""
         revs = [a.rev for a in attributes]
+        marks = [a.resourceRev for a in attributes]
         told = [m.rev or _SAME for m in moved]
-        before = [t.before for t in told]
         after = [t.after for t in told]
         if after != revs:
             odd = [n for n, (a, r) in enumerate(zip(after, revs, strict=True)) if a != r and a is not UNSET]
-            for n in odd:
-                flags[n] |= ODD
-        marks = [a.resourceRev for a in attributes]
-        for n, reasons in [(n, r) for n, i in enumerate(inner) if (r := i.routingReasons)]:
-            read = [v for r in reasons if r.meta is not None and (v := r.meta.conversationRev) is not None]
+            self._flag(ODD, begin, odd)
+        for n, said in [(n, r) for n, i in enumerate(inner) if (r := i.routingReasons)]:
+            read = [v for r in said if r.meta is not None and (v := r.meta.conversationRev) is not None]
             if read:
-                flags[n] |= NAMED
-                marks[n] = max(marks[n], *read)
-                if inner[n].data.relationships.resource is None:
-                    self._doubt([n])
-        numbers: list[tuple[int, Any]] = [(REV, revs), (BEFORE, before), (MARK, marks)]
-        for column, values in numbers:
+                self._flag(NAMED, begin, [n])
+                marks[n] = max(-1 if marks[n] is None else marks[n], *read)
+                if relations[n].resource is None:
+                    self._doubt(begin, [n])
+        columns: list[tuple[int, list[Any]]] = [(REV, revs), (BEFORE, [t.before for t in told]), (MARK, marks)]
+        for n, values in columns:
             try:
-                self._held[column].fromlist(values)
+                c[n] = np.fromiter(values, _NUMBER, len(values))
             except (OverflowError, TypeError):
-                self._held[column].fromlist([_bounded(v) for v in values])
+                c[n] = [_bounded(v) for v in values]
 
-    def _moved(self, moved: Any, linked: Any, data: Any, unit: list[list[int]], flags: list[int]) -> None:
-        """What the unit's fields were before, and whether what they became is what the resource shows."""
-        users = self._users.__getitem__
-        for n, m in [
-            (n, m)
-            for n, m in enumerate(moved)
-            if m.assignedUsers is not None or m.status is not None or m.resourceRev is not None
-        ]:
-            if m.assignedUsers is not None:
-                self._one(n, 0, m.assignedUsers, users, unit, flags)
-            if m.status is not None:
-                self._one(n, 2, m.status, _text_code, unit, flags)
-            if m.resourceRev is not None:
-                flags[n] |= NAMED
-                after = m.resourceRev.after
-                if after is not UNSET and after != data[n].attributes.resourceRev:
-                    flags[n] |= ODD
-        for n, m in [
-            (n, m)
-            for n, m in enumerate(linked)
-            if m.queue is not None or m.assignedTo is not None or m.rule is not None
-        ]:
-            if m.queue is not None:
-                self._one(n, 1, m.queue, _link_code, unit, flags)
-            if m.assignedTo is not None:
-                self._one(n, 0, m.assignedTo, _link_code, unit, flags)
-            if m.rule is not None:
-                shown = data[n].relationships.rule
-                if m.rule.op not in _OPS or (shown is not UNSET and shown != m.rule.after):
-                    flags[n] |= ODD
+    def _unit(self, c: Rows, attributes: Any, relations: Any) -> None:
+        """Users, queue and status as the resource shows them."""
+        count = len(attributes)
+        c[USERS_AT] = np.fromiter(map(self._users, [a.assignedUsers for a in attributes]), _NUMBER, count)
+        c[STATUS_AT] = np.fromiter(map(self._statuses, [a.status for a in attributes]), _NUMBER, count)
+        c[QUEUE_AT] = NOT_SHOWN
+        for n, link in [(n, link) for n, r in enumerate(relations) if (link := r.queue) is not UNSET]:
+            c[QUEUE_AT, n] = _link_code(link)
+        for n, link in [(n, link) for n, r in enumerate(relations) if (link := r.assignedTo) is not UNSET]:
+            if attributes[n].assignedUsers is UNSET:
+                c[USERS_AT, n] = _link_code(link)
 
-    def _one(
-        self, n: int, word: int, m: Any, code: Callable[[Any], int], unit: list[list[int]], flags: list[int]
-    ) -> None:
-        """One unit field's move."""
-        was, shown = unit[word + 3], unit[word]
-        if m.op not in _OPS or was[n] != UNCHANGED:
-            self._doubt([n])
-            return
-        was[n] = NOBODY if m.before is UNSET and m.op == "add" else code(m.before)
-        after = NOBODY if m.after is UNSET and m.op == "remove" else code(m.after)
-        if after == NOT_SHOWN:
-            return
-        if shown[n] == NOT_SHOWN:
-            shown[n] = after
-        elif shown[n] != after:
-            flags[n] |= ODD
+    def _moved(self, begin: int, moved: Any, linked: Any, data: Any) -> None:
+        """What an event says of its changes of the unit, of the rev that it had seen, and of the rule."""
+        for word, code, moves in (
+            (0, self._users, [(n, m) for n, c in enumerate(moved) if (m := c.assignedUsers) is not None]),
+            (2, self._statuses, [(n, m) for n, c in enumerate(moved) if (m := c.status) is not None]),
+            (1, _link_code, [(n, m) for n, c in enumerate(linked) if (m := c.queue) is not None]),
+            (0, _link_code, [(n, m) for n, c in enumerate(linked) if (m := c.assignedTo) is not None]),
+        ):
+            at, before, after = self._moves[word]
+            at += [begin + n for n, _ in moves]
+            before += [NOBODY if m.before is UNSET and m.op == "add" else code(m.before) for _, m in moves]
+            after += [NOBODY if m.after is UNSET and m.op == "remove" else code(m.after) for _, m in moves]
+            self._doubt(begin, [n for n, m in moves if m.op not in _OPS])
+        for n, m in [(n, m) for n, c in enumerate(moved) if (m := c.resourceRev) is not None]:
+            self._flag(NAMED, begin, [n])
+            if m.after is not UNSET and m.after != data[n].attributes.resourceRev:
+                self._flag(ODD, begin, [n])
+        for n, m in [(n, m) for n, c in enumerate(linked) if (m := c.rule) is not None]:
+            shown = data[n].relationships.rule
+            if m.op not in _OPS or (shown is not UNSET and shown != m.after):
+                self._flag(ODD, begin, [n])
 
-    def _others(self, moved: Any, linked: Any, flags: list[int]) -> None:
+    def _further(self, begin: int, moved: Any, linked: Any, inner: Any) -> None:
         """Fields beyond the unit, and syncs that moved nothing."""
         for changed, names in ((moved, self._names.noted[0]), (linked, self._names.noted[1])):
             for name in names:
                 get = attrgetter(name)
-                for n in [n for n, m in enumerate(changed) if get(m) is not None]:
-                    flags[n] |= FURTHER
-        for n in [n for n, f in enumerate(flags) if f & LISTED]:
-            if _only_bookkeeping(moved[n], linked[n]):
-                flags[n] |= EMPTY
+                self._flag(FURTHER, begin, [n for n, m in enumerate(changed) if get(m) is not None])
+        syncs = [n for n, i in enumerate(inner) if i.isSync]
+        self._flag(EMPTY, begin, [n for n in syncs if _only_bookkeeping(moved[n], linked[n])])
 
     def audits(self, lines: Sequence[Any]) -> None:
         """Some audit lines, as the incident has them, with or without the peer that was read."""
-        for said in lines:
-            patch, id, kind = said.updatedConversation, said.conversationId, _CONVERSATION
-            if patch is None:
-                patch, id, kind = said.updatedWorkItem, said.workItemId, _WORK_ITEM
-            peer = said.peer
-            if patch is None or not said.conversationId or not id or type(said.time) is not str:
-                patch, peer = _NO_PATCH, None
-                self._doubt([0])
-            elif patch.assignedUsers is not UNSET and patch.assignedTo is not UNSET:
-                self._doubt([0])
-            users = patch.assignedTo if patch.assignedUsers is UNSET else patch.assignedUsers
-            rev = _bounded(patch.rev)
-            values = (
-                hash(said.conversationId), hash(id), rev + 1, rev, ITEMISED if said.workItemId else 0,
-                -1 if peer is None else _bounded(peer.rev), self._users[users], NOT_SHOWN, _text_code(patch.status),
-                UNCHANGED, UNCHANGED, UNCHANGED, hash(said.dd.service or said.name), hash(said.dd.trace_id),
-                hash(said.org),
-            )  # fmt: skip
-            for column, value in zip(self._held.values(), values, strict=True):
-                column.append(value)
-            self._types.append(kind)
-            self._times.append(str(said.time))
+        room = self._room(len(lines))
+        c = self._laid[:, room]
+        patches = [said.updatedConversation or said.updatedWorkItem or _NO_PATCH for said in lines]
+        ids = [said.conversationId if said.updatedConversation else said.workItemId for said in lines]
+        self._doubt(room.start, [
+            n for n, (said, id, patch) in enumerate(zip(lines, ids, patches, strict=True))
+            if patch is _NO_PATCH or not id or not said.conversationId or type(said.time) is not str
+            or (patch.assignedUsers is not UNSET and patch.assignedTo is not UNSET)
+        ])  # fmt: skip
+        revs = [_bounded(patch.rev) for patch in patches]
+        c[GROUP] = [hash(said.conversationId) for said in lines]
+        c[ID] = [*map(hash, ids)]
+        c[REV] = [rev + 1 for rev in revs]
+        c[BEFORE] = revs
+        c[FLAGS] = [ITEMISED if said.workItemId else 0 for said in lines]
+        c[MARK] = [-1 if said.peer is None else _bounded(said.peer.rev) for said in lines]
+        c[USERS_AT] = [self._users(p.assignedTo if p.assignedUsers is UNSET else p.assignedUsers) for p in patches]
+        c[QUEUE_AT] = NOT_SHOWN
+        c[STATUS_AT] = [self._statuses(p.status) for p in patches]
+        c[CLIENT] = [hash(said.dd.service or said.name) for said in lines]
+        c[TRACE] = [hash(said.dd.trace_id) for said in lines]
+        c[ORG] = [hash(said.org) for said in lines]
+        c[_TYPE] = [_CONVERSATION if said.updatedConversation else _WORK_ITEM for said in lines]
+        self._times += [str(said.time) for said in lines]
 
 
-_HELD = (
-    GROUP, ID, REV, BEFORE, FLAGS, MARK, USERS_AT, QUEUE_AT, STATUS_AT, USERS_BEFORE, QUEUE_BEFORE, STATUS_BEFORE,
-    CLIENT, TRACE, ORG,
-)  # fmt: skip
-_ABOUT = frozenset({"conversation"})
+_TYPE = DIGEST
+"""Where the hash of a record's type stands until it is part of its ID."""
+
+_AT_FIRST = 4_096
 _BY_FLAG = SYNC | LISTED
 _CONVERSATION, _WORK_ITEM = hash("conversation"), hash("work_item")
 _SAME = RevMoved(before=-1)

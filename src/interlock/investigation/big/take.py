@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from interlock.investigation.big.lines import SIZE_BITS, Places, Share, lines_of, rest_of
+from interlock.investigation.big.lines import PIECE_BYTES, SIZE_BITS, Places, Share, lines_of, whole_lines
 from interlock.investigation.big.names import Names
 from interlock.investigation.big.parse import Columns, Rows
 from interlock.investigation.big.spill import WORKER_BITS, Entries, Spill
@@ -26,8 +26,11 @@ from interlock.investigation.readers.source import LINE_BYTES_MAX, Line
 BATCH_LINES, COLLECTED_LINES = 4_096, 128
 """So many lines become rows at once, and so many are held decoded: as many as stay in the processor's cache."""
 
-LINES_AT_FIRST, BYTES_AT_FIRST = COLLECTED_LINES, 2_000
+LINES_AT_FIRST, BYTES_AT_FIRST = 4, 2_000
 """The first portions are small: names are learnt in them. So is the last: lines beyond the share are another's."""
+
+GROWTH = 4
+"""By so much each portion is longer than the one before it."""
 
 SLOW_BYTES_MAX = 2 << 20
 """A longer line that the fast parser does not know is not read: as objects it would be twenty times as large."""
@@ -68,7 +71,7 @@ def take(share: Share, spill: Spill, progress: Progress) -> Took:
             left = (share.end - offset) * (taker.took.lines + 1) // (offset - begin + BYTES_AT_FIRST)
             read = taker.portion(lines, offset, max(LINES_AT_FIRST, min(count, left)))
             offset += read
-            count = min(2 * count, BATCH_LINES)
+            count = min(GROWTH * count, BATCH_LINES)
             if not read or not progress(read):
                 break
     return taker.took
@@ -89,10 +92,15 @@ class _Taker:
         sizes: list[int] = []
         others: list[_Other] = []
         audits: list[int] = []
-        for _ in range(0, count, COLLECTED_LINES):
-            events, told = self._decoded(islice(lines, COLLECTED_LINES), lines, sizes, others, audits)
-            self._columns.collect(events)
-            self._audits.audits(told)
+        while len(sizes) < count:
+            some = list(islice(lines, min(COLLECTED_LINES, count - len(sizes))))
+            if not some:
+                break
+            length_of = [*map(len, some)]
+            if max(length_of) >= PIECE_BYTES:
+                some, length_of = whole_lines(some, lines)
+            self._collect(some, len(sizes), others, audits)
+            sizes += length_of
         if not sizes:
             return 0
         length = np.array(sizes)
@@ -108,33 +116,36 @@ class _Taker:
         self.took.lines += inside
         return int(length.sum())
 
-    def _decoded(
-        self, some: Iterator[bytes], lines: Iterator[bytes], sizes: list[int], others: list[_Other], audits: list[int]
-    ) -> tuple[list[Any], list[Any]]:
-        """Some lines, as far as they are events or audits that the parser knows."""
-        decode, size = self._decode, sizes.append
-        events: list[Any] = []
+    def _collect(self, some: list[bytes], begin: int, others: list[_Other], audits: list[int]) -> None:
+        """Some lines as columns, as far as they are events or audits that the parser knows."""
+        said = self._decoded(some)
+        events = [s for s in said if s is not None and s.body is not None]
         told: list[Any] = []
-        event = events.append
-        for line in some:
-            size(len(line))
-            try:
-                said = decode(line)
-            except DECODE_ERRORS:
-                others.append(_Other(len(sizes) - 1, line if len(line) < HELD_BYTES_MAX else None))
-                if len(line) > LINE_BYTES_MAX and not line.endswith(b"\n"):
-                    sizes[-1] += rest_of(lines)
-                continue
-            if said.body is not None:
-                event(said)
-            elif said.msg == MESSAGE:
-                told.append(said)
-                audits.append(len(sizes) - 1)
-            elif any(word in line for word in _SPEAKING):
-                others.append(_Other(len(sizes) - 1, line if len(line) < HELD_BYTES_MAX else None))
+        for n in [n for n, s in enumerate(said) if s is None or s.body is None]:
+            line, s = some[n], said[n]
+            if s is not None and s.msg == MESSAGE:
+                told.append(s)
+                audits.append(begin + n)
+            elif s is not None and not any(word in line for word in _SPEAKING):
+                others.append(_Other(begin + n, silent=True))
             else:
-                others.append(_Other(len(sizes) - 1, silent=True))
-        return events, told
+                others.append(_Other(begin + n, line if len(line) < HELD_BYTES_MAX else None))
+        if events:
+            self._columns.collect(events)
+        if told:
+            self._audits.audits(told)
+
+    def _decoded(self, some: list[bytes]) -> list[Any]:
+        """Some lines decoded, `None` for those that do not fit. A loop in Python for the latter only."""
+        said: list[Any] = []
+        each = map(self._decode, some)
+        while len(said) < len(some):
+            try:
+                # What was decoded before an error stays in the list, and `each` goes on behind it.
+                said.extend(each)
+            except DECODE_ERRORS:
+                said.append(None)
+        return said
 
     def _rows(self, columns: Columns, positions: Rows, where: _Where) -> None:
         rows, slow = columns.rows()
