@@ -48,7 +48,7 @@ the running service), lease {_s(limits.lease_ms)}.
 **Big logs.** A log that does not fit into memory is screened first, from small rows: a conversation that the screen
 calls boring has no finding of high or medium, gaps (R5) apart, which are reported from the rows. A conversation
 that changed fields beyond users, queue and status is always looked at in full. Low findings of boring conversations
-are counted, not listed; R14 in flight and R15 are not looked for in them.
+are counted, not listed; R15 and R18 are not counted in them. R26 is a second pass, by user.
 
 | | name | severity | |
 |---|---|---|---|

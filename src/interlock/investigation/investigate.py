@@ -46,14 +46,12 @@ class Screened(msgspec.Struct, frozen=True, kw_only=True):
 
     low           findings of low severity in them, of the rules that are counted; `not_counted`: the others
     left_out      findings of weight that were too many to be listed, by rule
-    not_looked_for   rules that need all conversations at once
     """
 
     conversations: int
     low: dict[str, int]
     not_counted: tuple[str, ...]
     left_out: dict[str, int]
-    not_looked_for: tuple[str, ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,13 +134,18 @@ def report(
     *,
     partial: bool = False,
     without: frozenset[str] = frozenset(),
+    over: Iterable[Finding] | None = None,
 ) -> Report:
-    """Everything together: R26 over all histories, findings in rank, holes that point at them, the verdict."""
+    """Everything together: R26 over all histories, findings in rank, holes that point at them, the verdict.
+
+    over   what R26 found, where it was asked already
+    """
     parts = list(examined)
     found = [(rank(f), n, i, f) for n, part in enumerate(parts) for i, f in enumerate(part.findings)]
-    if "R26" not in without:
+    if over is None:
         rows = (row for part in parts for row in part.rows)
-        found += [(rank(f), -1, i, f) for i, f in enumerate(over_capacity(rows))]
+        over = over_capacity(rows) if "R26" not in without else ()
+    found += [(rank(f), -1, i, f) for i, f in enumerate(over)]
     found.sort(key=lambda x: x[:3])
     place = {(n, i): index for index, (_, n, i, _) in enumerate(found)}
     findings = tuple(f for *_, f in found)

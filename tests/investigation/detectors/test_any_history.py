@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections import Counter
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, structs
 
+from interlock.investigation.big.counts import COUNTED, NOT_COUNTED
 from interlock.investigation.big.sieve import sift
 from interlock.investigation.compact import DIGEST, GROUP, PLACE, compact_of
 from interlock.investigation.explain import explain
@@ -214,13 +216,29 @@ def test_the_screen_never_misses(entries: list[Entry], more: int) -> None:
         assert screened.suspect or not grave, grave
 
 
-def sifted(entries: list[Entry], end: int) -> dict[int, tuple[bool, bool]]:
-    """By conversation: whether the sieve suspects it, and whether it gives a gap of it back."""
+class Said(NamedTuple):
+    """What the sieve says of a conversation: whether it suspects it or gives a gap of it back, and what it counts."""
+
+    suspect: bool
+    gap: bool
+    low: dict[str, int]
+
+
+def sifted(entries: list[Entry], end: int) -> dict[int, Said]:
+    """What the sieve says of each conversation."""
     rows = np.array([(*compact_of(e)[:PLACE], n) for n, e in enumerate(entries)])
-    found = sift(rows, USUAL, end, lambda a, b: bool(a[DIGEST] == b[DIGEST]))
+
+    def same(a: Any, b: Any) -> int:
+        ids = [getattr(entries[row[PLACE]], "event_id", "") for row in (a, b)]
+        return int(a[DIGEST] == b[DIGEST]) * (2 if all(ids) and ids[0] != ids[1] else 1)
+
+    found = sift(rows, USUAL, end, same)
     gaps = {int(found.rows[later, GROUP]) for later, _ in found.gaps}
     groups = found.rows[found.begins[:-1], GROUP].tolist()
-    return {g: (bool(suspect), g in gaps) for g, suspect in zip(groups, found.suspect.tolist(), strict=True)}
+    return {
+        g: Said(bool(found.suspect[n]), g in gaps, {rule: int(found.low[rule][n]) for rule in COUNTED})
+        for n, g in enumerate(groups)
+    }
 
 
 @FAR
@@ -231,12 +249,28 @@ def test_the_sieve_never_misses(logs: list[list[Entry]], more: int) -> None:
     end = (last_moment(entries) or 0) + more
     said = sifted(entries, end)
     for h in grouped(entries):
-        suspect, gap = said[hash(h.group)]
+        suspect, gap, _ = said[hash(h.group)]
         grave = {f.rule for f in examine(h, end).findings if f.severity != "low"}
         if gap:
             grave.discard("R5")
         note("\n".join(map(repr, (*h.observations, *h.audits))))
         assert suspect or not grave, grave
+
+
+@FAR
+@given(st.lists(orderly() | histories(), min_size=1, max_size=3), ENDS)
+def test_what_the_sieve_counts_is_what_the_full_look_lists(logs: list[list[Entry]], more: int) -> None:
+    entries = [renamed(e, f"-{n}") for n, log in enumerate(logs) for e in log]
+    end = (last_moment(entries) or 0) + more
+    said = sifted(entries, end)
+    for h in grouped(entries):
+        suspect, _, low = said[hash(h.group)]
+        if suspect:
+            continue
+        listed = Counter(f.rule for f in examine(h, end).findings if f.severity == "low")
+        note("\n".join(map(repr, (*h.observations, *h.audits))))
+        assert low == {rule: listed[rule] for rule in COUNTED}
+        assert set(listed) <= {*COUNTED, *NOT_COUNTED}
 
 
 def renamed(entry: Entry, suffix: str) -> Entry:

@@ -19,6 +19,7 @@ from interlock.investigation.compact import (
     NAMED,
     NOBODY,
     NOT_SHOWN,
+    REV,
     SIDE,
     STATUS_BEFORE,
     SYNC,
@@ -26,6 +27,9 @@ from interlock.investigation.compact import (
     USERS_BEFORE,
 )
 from interlock.investigation.finding import Limits
+
+REV_BITS = 33
+"""Of a rev, in a key beside a chain."""
 
 WALK_MAX = 64
 """A chain with more rows is not walked in step with others."""
@@ -35,12 +39,18 @@ Which = Any
 """Which of some rows, chains or conversations."""
 
 
+def among(column: Rows, codes: frozenset[int]) -> Which:
+    """Which values are among some codes."""
+    return np.isin(column, np.array(sorted(codes)))
+
+
 class Chains:
     """One batch, as columns, without what was delivered twice.
 
     number     of each row: which conversation      suspect   of each conversation, set by the methods
     chain      of each row: which chain             starts, ends   of each chain: its rows
     backwards  of each chain, whether its times go back
+    gap        rows that do not follow the row before them     keys      of each row: chain and rev
     """
 
     def __init__(self, columns: Rows, number: Rows, suspect: Which, positions: Rows, limits: Limits, end: int) -> None:
@@ -65,6 +75,8 @@ class Chains:
         self.derived = (c[FLAGS] & SYNC > 0) & ~self.told
         self.named = np.where(c[FLAGS] & NAMED > 0, c[MARK], -1)
         self.audit = np.full(c.shape[1], -1)
+        self.gap = np.zeros(0, np.int64)
+        self.keys = np.where(self.told, self.chain << REV_BITS, self.chain << REV_BITS | np.maximum(c[REV], 0))
         self.backwards = np.zeros(len(self.starts), bool)
         later = np.flatnonzero(~first & ~self.told)
         self.backwards[self.chain[later[c[AT, later] < c[AT, later - 1]]]] = True

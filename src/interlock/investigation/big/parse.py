@@ -117,6 +117,7 @@ class Columns:
         self._users = _Table(_users).__getitem__
         self._statuses = _Table(_text_code).__getitem__
         self._who = _Table(_who_wrote).__getitem__
+        self.sessions = False
         self._laid = np.empty((WIDTH, _AT_FIRST), _NUMBER)
         self._begin()
 
@@ -230,6 +231,7 @@ class Columns:
         c[GROUP, [n for n, _ in about]] = [hash(a.id) for _, a in about]
         self._doubt(begin, [n for n, a in about if a.type != "conversation"])
         if not SESSIONS.isdisjoint(kinds):
+            self.sessions = True
             self._flag(ODD, begin, [n for n, t in enumerate(types) if t in SESSIONS])
 
     def _revs(self, c: Rows, begin: int, moved: Any, attributes: Any, inner: Any, relations: Any) -> None:

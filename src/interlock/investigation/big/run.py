@@ -1,7 +1,8 @@
-"""The whole run: inputs shared out to two workers, two steps with a meeting between them, one report.
+"""The whole run: inputs shared out to two workers, two steps, or three, with a meeting after each, one report.
 
     1  each worker turns its shares of the inputs into rows and spills them by conversation
     2  each worker judges its partitions, of its own rows and of the others'
+    3  if the log shows what users may hold: the same with who held what, by user
 
 Workers are forked; they ignore Ctrl-C and ask whether to go on, so that an interrupted run still says what it found in
 what it had read.
@@ -15,18 +16,30 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from interlock.investigation.big.counts import COUNTED, NOT_COUNTED
+from interlock.investigation.big.holdings import Holdings, exceeded
 from interlock.investigation.big.layout import LaidOut, lay_out
 from interlock.investigation.big.lines import Places, Share, shares
-from interlock.investigation.big.spill import Entries, Spill, batches, counts_of, partitions_for, rows_at_once
+from interlock.investigation.big.spill import (
+    Entries,
+    Put,
+    Spill,
+    batches,
+    counts_of,
+    packed_beside,
+    partitions_for,
+    rows_at_once,
+)
 from interlock.investigation.big.take import Took, take, take_slowly
-from interlock.investigation.big.worker import Judge, Sources, Tally
-from interlock.investigation.finding import History, Limits, Refused
+from interlock.investigation.big.worker import FINDINGS_MAX, Judge, Sources, Tally
+from interlock.investigation.finding import Finding, History, Limits, Refused
 from interlock.investigation.investigate import Examined, Input, Report, Screened, report
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.observation import Place
@@ -34,12 +47,6 @@ from interlock.investigation.readers import Input as Read
 
 MEMORY = 128 << 20
 WORKERS = 2
-COUNTED = ("R10", "R20")
-"""Rules of low severity that are counted in conversations that the screen lets pass."""
-
-NOT_COUNTED = ("R4", "R6", "R14", "R15", "R18", "R21")
-"""Rules whose findings there, if any, are of low severity too, and are not even counted."""
-
 _USUAL = Limits()
 
 
@@ -166,10 +173,11 @@ class _Crew:
         took = [t for part in taken for t in part[0]]
         inputs = _inputs(laid, took, [s for part in taken for s in part[1]])
         end = max((part[3] for part in taken), default=-1)
+        sessions = any(part[4] for part in taken)
         puts = [part[2] for part in taken]
         parts = batches(counts_of(puts), rows_at_once(self._plans[0].memory // 2))
         for n, pipe in enumerate(self._pipes):
-            pipe.send((puts, parts[n :: len(self._pipes)], _firsts(took), end, histories_max))
+            pipe.send((puts, parts[n :: len(self._pipes)], _firsts(took), end, histories_max, sessions))
         try:
             judged = self._gather(lambda _: None)
         except KeyboardInterrupt:
@@ -177,11 +185,25 @@ class _Crew:
             partial = True
             judged = self._gather(lambda _: None)
         examined = [e for part in judged for e in part[0]]
+        over, more = self._by_user([part[4] for part in judged]) if sessions else ([], 0)
         tally = _sum([part[2] for part in judged])
-        said = report(examined, inputs, partial=partial, without=frozenset({"R26"}))
+        if more:
+            tally.left_out["R26"] = more
+        said = report(examined, inputs, partial=partial, over=over)
         said = msgspec.structs.replace(said, screened=_screened(tally))
         shown = [h for part in judged for h in part[1]]
         return Done(_unless_sound(said, tally), shown, tally, [part[3] for part in judged])
+
+    def _by_user(self, puts: list[list[Put]]) -> tuple[list[Finding], int]:
+        """R26: the third step; and how many findings more there are."""
+        parts = batches(counts_of(puts), rows_at_once(self._plans[0].memory // 2))
+        for n, pipe in enumerate(self._pipes):
+            pipe.send((puts, parts[n :: len(self._pipes)]))
+        try:
+            found = self._gather(lambda _: None)
+        except KeyboardInterrupt:
+            found = self._gather(lambda _: None)
+        return [f for part in found for f in part[0]], sum(part[1] for part in found)
 
     def _gather(self, told: Callable[[int], None]) -> list[Any]:
         """The next answer of every worker. Raises `RuntimeError` with a worker's own words if one has failed."""
@@ -220,7 +242,6 @@ def _screened(tally: Tally) -> Screened:
         low={rule: tally.low.get(rule, 0) for rule in COUNTED},
         not_counted=NOT_COUNTED,
         left_out=tally.left_out,
-        not_looked_for=("R26",),
     )
 
 
@@ -287,16 +308,23 @@ def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
     gc.disable()
     try:
         pipe.send(("taken", _take(plan, pipe, stop)))
-        puts, parts, firsts, end, histories_max = pipe.recv()
+        puts, parts, firsts, end, histories_max, sessions = pipe.recv()
         places = {n: Places(plan.laid.paths[n], at) for n, at in firsts.items()}
         examined: list[Examined] = []
         sources = Sources(places, [packed_beside(path) for path in spills])
-        judge = Judge(sources, plan.limits, end, histories_max)
+        held = Holdings(_held_of(plan.spill), plan.number, plan.partitions, plan.memory) if sessions else None
+        judge = Judge(sources, plan.limits, end, histories_max, held)
         for first, last in parts:
             if stop.is_set() and examined:
                 break
             examined += judge.batch(spills, puts, first, last)
-        pipe.send(("judged", (examined, judge.kept, judge.tally, _peak())))
+        held_puts = held.close() if held is not None else []
+        pipe.send(("judged", (examined, judge.kept, judge.tally, _peak(), held_puts)))
+        if held is not None:
+            puts, parts = pipe.recv()
+            files = [_held_of(path) for path in spills]
+            found = (f for first, last in parts for f in exceeded(files, puts, first, last))
+            pipe.send(("users", (list(islice(found, FINDINGS_MAX)), sum(1 for _ in found))))
     except (EOFError, BrokenPipeError):
         return
     except Exception as broken:  # noqa: BLE001 - whatever it is, the parent has to hear of it
@@ -319,17 +347,14 @@ def _take(plan: Plan, pipe: Connection, stop: Any) -> Any:
     spill = Spill(plan.spill, plan.partitions, plan.memory)
     entries = Entries(packed_beside(plan.spill), plan.number)
     took = [take(share, spill, on) for share in plan.shares if not stop.is_set()]
-    slow: list[tuple[int, Read]] = []
-    end = max((t.end for t in took), default=-1)
-    for n in plan.slow:
-        read, last = take_slowly(plan.laid.reading, n, spill, entries, on)
-        slow.append((n, read))
-        end = max(end, last)
+    slowly = [take_slowly(plan.laid.reading, n, spill, entries, on) for n in plan.slow]
     spill.close()
     entries.close()
-    return took, slow, spill.puts, end
+    end = max((t.end for t in (*took, *slowly)), default=-1)
+    sessions = any(t.sessions for t in (*took, *slowly))
+    return took, [(s.input, s.report) for s in slowly], spill.puts, end, sessions
 
 
-def packed_beside(spill: Path) -> Path:
-    """The file of packed entries beside a worker's rows."""
-    return spill.with_suffix(".entries")
+def _held_of(spill: Path) -> Path:
+    """The file of who held what, beside a worker's rows."""
+    return spill.with_name(spill.name + "-held")

@@ -16,14 +16,14 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from interlock.investigation.big.chains import Chains, Rows, Which
+from interlock.investigation.big.chains import REV_BITS, Chains, Rows, Which, among
+from interlock.investigation.big.counts import counts
 from interlock.investigation.compact import (
     AT,
     AUDIT,
     BEFORE,
     CLIENT,
     CONVERSATION,
-    EMPTY,
     FLAGS,
     FURTHER,
     GROUP,
@@ -54,13 +54,13 @@ from interlock.investigation.compact import (
 from interlock.investigation.finding import Limits
 from interlock.investigation.screen import FINAL, HELD, WAITING
 
-_REV_BITS = 33
 _ID_BITS = 28
 _ALIKE = (BEFORE, AT, *range(FLAGS, ORG + 1))
 """What two rows of one rev must share to be one event, delivered twice: all but where they stand."""
 
-Same = Callable[[Rows, Rows], bool]
-"""Whether two rows' entries, read again, have the same contents."""
+Same = Callable[[Rows, Rows], int]
+"""Whether two rows' entries, read again, have the same contents: 0 if not, 1 if so and they may be one event, 2 if
+they are two events by their ids."""
 
 
 class Sifted(msgspec.Struct):
@@ -87,14 +87,19 @@ def sift(rows: Rows, limits: Limits, end: int, same: Same) -> Sifted:
     number = np.cumsum(new) - 1
     suspect = np.zeros(len(begins) - 1, bool)
     again = _again(rows, new)
-    for n in again.tolist():
-        if not _one_event(rows[n - 1], rows[n], same):
+    twice = np.zeros(len(suspect), np.int64)
+    firsts = np.setdiff1d(np.arange(len(rows)), again)
+    for n, first in zip(again.tolist(), firsts[np.searchsorted(firsts, again) - 1].tolist(), strict=True):
+        alike = _one_event(rows[first], rows[n], same)
+        if not alike:
             suspect[number[n]] = True
+        twice[number[n]] += alike == 2
     kept = np.ones(len(rows), bool)
     kept[again] = False
     sieve = Sieve(np.ascontiguousarray(rows[kept].T), number[kept], suspect, np.flatnonzero(kept), limits, end)
     sieve.look()
-    low = sieve.low()
+    low = counts(sieve)
+    low["R4"] = twice
     # An audit that is told twice is one write's, and its second telling has no write.
     blind = again[(rows[again, SIDE] == AUDIT) & (rows[again, MARK] < 0) & (rows[again, FLAGS] & ITEMISED > 0)]
     low["R20"] = low["R20"] + np.bincount(number[blind], minlength=len(suspect))
@@ -103,8 +108,8 @@ def sift(rows: Rows, limits: Limits, end: int, same: Same) -> Sifted:
 
 def _key(rows: Rows) -> Rows:
     """Side, record and rev as one number, in this order. Of the record some bits: a clash makes two records one."""
-    rev = np.clip(rows[:, REV] + 1, 0, (1 << _REV_BITS) - 1)
-    return rows[:, SIDE] << _REV_BITS + _ID_BITS | (rows[:, ID] & (1 << _ID_BITS) - 1) << _REV_BITS | rev
+    rev = np.clip(rows[:, REV] + 1, 0, (1 << REV_BITS) - 1)
+    return rows[:, SIDE] << REV_BITS + _ID_BITS | (rows[:, ID] & (1 << _ID_BITS) - 1) << REV_BITS | rev
 
 
 def _sorted(rows: Rows) -> Rows:
@@ -125,14 +130,10 @@ def _again(rows: Rows, new: Which) -> Rows:
     return np.flatnonzero(same & (rows[1:, SIDE] == rows[:-1, SIDE])) + 1
 
 
-def _one_event(a: Rows, b: Rows, same: Same) -> bool:
+def _one_event(a: Rows, b: Rows, same: Same) -> int:
     if any(a[n] != b[n] for n in _ALIKE):
-        return False
-    return bool(a[SIDE] == AUDIT) or same(a, b)
-
-
-def _among(column: Rows, codes: frozenset[int]) -> Which:
-    return np.isin(column, np.array(sorted(codes)))
+        return 0
+    return 1 if a[SIDE] == AUDIT else same(a, b)
 
 
 class Sieve(Chains):
@@ -157,7 +158,7 @@ class Sieve(Chains):
         c = self.c
         untold = ~self.told
         strange = (c[FLAGS] & (ODD | FURTHER) > 0) | (c[AT] < 0)
-        strange |= untold & ((c[REV] < 0) | (c[BEFORE] >= c[REV]) | (c[REV] >= 1 << _REV_BITS - 1))
+        strange |= untold & ((c[REV] < 0) | (c[BEFORE] >= c[REV]) | (c[REV] >= 1 << REV_BITS - 1))
         self.doubt(strange)
         later = np.flatnonzero(~self.first & untold)
         earlier = later - 1
@@ -195,7 +196,6 @@ class Sieve(Chains):
         others[self.of_chain[self.sides == OTHER_RECORD]] = True
         self.doubt(audits[(chain < 0) & others[group]])
         audits, chain = audits[chain >= 0], chain[chain >= 0]
-        self.keys = np.where(self.told, self.chain << _REV_BITS, self.chain << _REV_BITS | np.maximum(c[REV], 0))
         row = self._row_of(chain, c[REV, audits])
         audits, row = audits[row >= 0], row[row >= 0]
         self.audit[row] = audits
@@ -207,7 +207,7 @@ class Sieve(Chains):
 
     def _row_of(self, chain: Rows, rev: Rows) -> Rows:
         """The row of each chain's rev, -1 where there is none."""
-        wanted = chain << _REV_BITS | np.maximum(rev, 0)
+        wanted = chain << REV_BITS | np.maximum(rev, 0)
         at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         return np.where(self.keys[at] == wanted, at, -1)
 
@@ -229,11 +229,11 @@ class Sieve(Chains):
         items = np.flatnonzero(c[SIDE] == ITEM)
         users, status = c[USERS_AT, items], c[STATUS_AT, items]
         self.waits = np.zeros(c.shape[1], bool)
-        self.waits[items] = _among(status, WAITING)
+        self.waits[items] = among(status, WAITING)
         self.doubt(items[self.waits[items] & (users != NOBODY) & (users != NOT_SHOWN)])
         speaks = np.zeros(len(self.starts), bool)
         speaks[self.chain[items[users != NOT_SHOWN]]] = True
-        held = _among(status, HELD) & ((users == NOBODY) | (users == NOT_SHOWN))
+        held = among(status, HELD) & ((users == NOBODY) | (users == NOT_SHOWN))
         self.doubt(items[held & speaks[self.chain[items]]])
 
     def _syncs(self, moved: Rows) -> None:
@@ -324,7 +324,7 @@ class Sieve(Chains):
         c, rest = self.c, self.limits.rest_ms
         both = np.flatnonzero((self.pair >= 0).all(axis=0))
         a, b = self.pair[0, both], self.pair[1, both]
-        has = (c[SIDE] == CONVERSATION) & (c[USERS_AT] != NOBODY) & ~_among(c[STATUS_AT], FINAL)
+        has = (c[SIDE] == CONVERSATION) & (c[USERS_AT] != NOBODY) & ~among(c[STATUS_AT], FINAL)
         waits = self.waits | (c[SIDE] == ITEM) & (c[STATUS_AT] == NOT_SHOWN)
         long = (self.lasting(has)[a] >= rest) & (self.lasting(waits)[b] >= rest)
         self.suspect[both[long]] = True
@@ -334,16 +334,16 @@ class Sieve(Chains):
         status, state = self.latest(a, STATUS_AT), self.latest(b, STATUS_AT)
         users, owner = self.latest(a, USERS_AT), self.latest(b, USERS_AT)
         queue, waits_in = self.latest(a, QUEUE_AT), self.latest(b, QUEUE_AT)
-        waiting = _among(state, WAITING)
+        waiting = among(state, WAITING)
         owner = np.where(waiting & (owner == NOT_SHOWN), NOBODY, owner)
         apart = (users != owner) & (users != NOT_SHOWN) & (owner != NOT_SHOWN)
         apart |= (queue != waits_in) & (queue != NOT_SHOWN) & (waits_in != NOT_SHOWN) & waiting & (users == NOBODY)
         closed = np.zeros(len(self.starts), bool)
-        closed[self.chain[_among(c[STATUS_AT], FINAL)]] = True
+        closed[self.chain[among(c[STATUS_AT], FINAL)]] = True
         policy = np.zeros(len(self.suspect), bool)
         policy[self.number[self.told & (c[FLAGS] & STATES_POLICY > 0)]] = True
-        apart = np.where(_among(status, FINAL), closed[b] | policy[both], apart)
-        self.suspect[both[apart & ~_among(state, FINAL)]] = True
+        apart = np.where(among(status, FINAL), closed[b] | policy[both], apart)
+        self.suspect[both[apart & ~among(state, FINAL)]] = True
 
     def _taken(self, moved: Rows) -> None:
         """R24: an intent of one side that the other neither took nor answered within the window."""
@@ -367,7 +367,7 @@ class Sieve(Chains):
             for word in (0, 1):
                 speaks[word][n] |= (c[USERS_AT + word, x] != NOT_SHOWN) | self.changed[word, x]
                 settled[word][n] |= reading[n] & within & (self.changed[word, x] | self.changed[2, x])
-        final = _among(now[2], FINAL)
+        final = among(now[2], FINAL)
         for word in (0, 1):
             fair = answered | settled[word] | final | ~speaks[word]
             fair |= (now[word] == NOT_SHOWN) | (now[word] == c[USERS_AT + word, v])
@@ -403,20 +403,3 @@ class Sieve(Chains):
         """(later, earlier) positions in the sorted rows, in conversations that are not suspect."""
         later = self.gap[~self.suspect[self.number[self.gap]]]
         return list(zip(self.positions[later].tolist(), self.positions[later - 1].tolist(), strict=True))
-
-    def low(self) -> dict[str, Rows]:
-        """Of each conversation, findings of low severity that the columns show, by rule; and holes at the beginning."""
-        c, groups = self.c, len(self.suspect)
-
-        def by_group(rows: Which) -> Rows:
-            return np.bincount(self.number[rows], minlength=groups)
-
-        late = self.starts[(self.sides != AUDIT) & (c[REV, self.starts] > 1) & ~self.create[self.starts]]
-        empty = ~self.told & ~self.create & (c[FLAGS] & LISTED > 0) & (c[FLAGS] & EMPTY > 0)
-        blind = self.told & (c[MARK] < 0)
-        poor = blind & (c[FLAGS] & ITEMISED > 0)
-        written = np.flatnonzero(self.audit >= 0)
-        audits = self.audit[written]
-        needs = blind[audits] & (self.peer[self.chain[written]] >= 0)
-        poor[audits] |= needs | (c[AT, audits] > c[AT, written])
-        return {"holes": by_group(late), "R10": by_group(empty), "R20": by_group(poor)}

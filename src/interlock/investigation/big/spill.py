@@ -142,6 +142,11 @@ def batches(counts: Any, rows_max: int) -> list[tuple[int, int]]:
     return out
 
 
+def packed_beside(spill: Path) -> Path:
+    """The file of packed entries beside a file of rows."""
+    return spill.with_suffix(".entries")
+
+
 class Entries:
     """A worker's file of packed entries. `number`: the worker's."""
 

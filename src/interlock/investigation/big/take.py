@@ -14,7 +14,7 @@ from interlock.investigation.big.lines import PIECE_BYTES, SIZE_BITS, Places, Sh
 from interlock.investigation.big.names import Names
 from interlock.investigation.big.parse import Columns, Rows
 from interlock.investigation.big.spill import WORKER_BITS, Entries, Spill
-from interlock.investigation.compact import AT, INPUT_SHIFT, ORDER, PLACE, Row, compact_of
+from interlock.investigation.compact import AT, INPUT_SHIFT, ORDER, PLACE, SESSIONS, Row, compact_of
 from interlock.investigation.finding import Refused, Repair
 from interlock.investigation.observation import Audit, Place
 from interlock.investigation.readers import jsonlines
@@ -47,7 +47,8 @@ Progress = Callable[[int], bool]
 
 
 class Took(msgspec.Struct):
-    """What a worker took in. Line numbers in lists are the share's; `begin`: the offset of its first line."""
+    """What a worker took in. Line numbers in lists are the share's; `begin`: the offset of its first line; `sessions`:
+    whether any record was one that can state what a user may hold."""
 
     share: Share
     begin: int = 0
@@ -59,6 +60,7 @@ class Took(msgspec.Struct):
     refused: list[Refused] = []
     repairs: list[Repair] = []
     end: int = -1
+    sessions: bool = False
 
 
 def take(share: Share, spill: Spill, progress: Progress) -> Took:
@@ -74,7 +76,7 @@ def take(share: Share, spill: Spill, progress: Progress) -> Took:
             count = min(GROWTH * count, BATCH_LINES)
             if not read or not progress(read):
                 break
-    return taker.took
+    return taker.done()
 
 
 class _Taker:
@@ -86,6 +88,11 @@ class _Taker:
         self._audits = Columns(self._names, told=True)
         self._decode = self._names.decoder()
         self._places = Places(share.path, [])
+
+    def done(self) -> Took:
+        """What was taken in."""
+        self.took.sessions |= self._columns.sessions
+        return self.took
 
     def portion(self, lines: Iterator[bytes], offset: int, count: int) -> int:
         """Some lines; how many bytes they have. Lines that begin beyond the share are left out."""
@@ -196,6 +203,7 @@ class _Taker:
             took.repairs += found.repairs[: max(0, LISTED_MAX - len(took.repairs))]
             for entry in Envelopes().entries(found) or ():
                 rows.append(compact_of(entry))
+                took.sessions |= entry.record.type in SESSIONS
                 if not isinstance(entry, Audit) and self._names.learn(entry):
                     self._decode = self._names.decoder()
         if rows:
@@ -237,13 +245,23 @@ def _refuse(took: Took, refused: Refused) -> None:
         took.refused.append(refused)
 
 
-def take_slowly(reading: Reading, number: int, spill: Spill, entries: Entries, progress: Progress) -> tuple[Input, int]:
-    """An input of any other kind, through its reader, with the entries themselves; its report and its last moment."""
-    end, before = -1, 0
+class Slowly(NamedTuple):
+    """What came of an input of another kind: its number, its report, its last moment (ms), whether it has sessions."""
+
+    input: int
+    report: Input
+    end: int
+    sessions: bool
+
+
+def take_slowly(reading: Reading, number: int, spill: Spill, entries: Entries, progress: Progress) -> Slowly:
+    """An input of any other kind, through its reader, with the entries themselves."""
+    end, before, sessions = -1, 0, False
     report = reading.inputs[number]
     rows: list[Row] = []
     for seen, entry in enumerate(reading.read(number)):
         row = compact_of(entry)
+        sessions = sessions or entry.record.type in SESSIONS
         end = max(end, row[AT])
         at = entries.add(pickle.dumps(entry, pickle.HIGHEST_PROTOCOL))
         # Several rows or objects may stand on one line: the order of the reader is the order of the input.
@@ -256,7 +274,7 @@ def take_slowly(reading: Reading, number: int, spill: Spill, entries: Entries, p
                 break
     if rows:
         spill.add(np.array(rows))
-    return report, end
+    return Slowly(number, report, end, sessions)
 
 
 def packed_place(entries: Entries, at: int) -> int:

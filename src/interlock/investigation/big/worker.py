@@ -14,21 +14,38 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 
 from interlock.investigation.anomalies import severity_of
+from interlock.investigation.big.holdings import Holdings
 from interlock.investigation.big.lines import Places
 from interlock.investigation.big.shape import line_type
 from interlock.investigation.big.sieve import Sifted, sift
 from interlock.investigation.big.spill import WORKER_BITS, Put, Rows, entry_at, read_back
-from interlock.investigation.compact import AT, DIGEST, GROUP, ID, INPUT_SHIFT, ORDER, PLACE, REV, Row, id_code
+from interlock.investigation.compact import (
+    AT,
+    DIGEST,
+    GROUP,
+    ID,
+    INPUT_SHIFT,
+    ITEM,
+    ORDER,
+    PLACE,
+    REV,
+    SIDE,
+    STATUS_AT,
+    Row,
+    id_code,
+)
+from interlock.investigation.detectors.capacity import holdings as holdings_of
 from interlock.investigation.finding import Evidence, Finding, History, Hole, Limits, Refused
-from interlock.investigation.history import worst
+from interlock.investigation.history import Chronicle, worst
 from interlock.investigation.investigate import Examined, examine
 from interlock.investigation.observation import Audit, Entry, Observation, Place, RecordRef, Times
 from interlock.investigation.readers import jsonlines
 from interlock.investigation.readers.envelopes import Envelopes
 from interlock.investigation.readers.source import Line
-from interlock.investigation.screen import screen
+from interlock.investigation.screen import HELD, screen
 from interlock.investigation.verdict import revs_between
 
 FINDINGS_MAX = 10_000
@@ -104,10 +121,14 @@ class Sources:
 class Judge:
     """Judges conversations, and keeps the first `kept_max` histories with findings of weight, for timelines.
 
-    end   the last moment of the log (ms)
+    end        the last moment of the log (ms)
+    holdings   where to note who held what; `None`: the log shows no limit that could be exceeded
     """
 
-    def __init__(self, sources: Sources, limits: Limits, end: int, kept_max: int = 0) -> None:
+    def __init__(
+        self, sources: Sources, limits: Limits, end: int, kept_max: int = 0, holdings: Holdings | None = None
+    ) -> None:
+        self._holdings = holdings
         self._sources = sources
         self._limits = limits
         self._end = end
@@ -138,8 +159,12 @@ class Judge:
             if found is None:
                 continue
             whole.append(n)
-            out += self._bounded(found)
+            if self._holdings is not None:
+                self._holdings.add(found.rows)
+            out += self._bounded(msgspec.structs.replace(found, rows=()))
         self._count(sifted, whole)
+        if self._holdings is not None:
+            self._hold(self._holdings, sifted, whole)
         gaps: dict[int, list[tuple[Any, Any]]] = {}
         for later, earlier in sifted.gaps:
             gaps.setdefault(int(sifted.rows[later, GROUP]), []).append((sifted.rows[later], sifted.rows[earlier]))
@@ -177,6 +202,17 @@ class Judge:
                 tally.holes += n
             elif n:
                 tally.low[name] = tally.low.get(name, 0) + n
+
+    def _hold(self, holdings: Holdings, sifted: Sifted, whole: list[int]) -> None:
+        """What items were held in the conversations that are not read again: only their items are."""
+        rows = sifted.rows
+        items = rows[:, SIDE] == ITEM
+        number = np.repeat(np.arange(len(sifted.suspect)), np.diff(sifted.begins))
+        wanted = np.setdiff1d(number[items & np.isin(rows[:, STATUS_AT], list(HELD))], whole)
+        for n in wanted.tolist():
+            begin, end = sifted.begins[n], sifted.begins[n + 1]
+            theirs = rows[begin:end][items[begin:end]].tolist()
+            holdings.add(holdings_of(Chronicle(self.history(map(tuple, theirs)))))
 
     def _walk(self, rows: Rows) -> Examined | None:
         """One conversation that the sieve suspects; `None` if its rows show that nothing is wrong."""
@@ -243,9 +279,21 @@ class Judge:
                     (audits if isinstance(entry, Audit) else observations).append(entry)  # type: ignore[arg-type]
         return History(group, observations, audits, self._limits)
 
-    def _same(self, a: Any, b: Any) -> bool:
-        """Whether two rows of one rev tell the same: their entries are looked at again."""
-        return self._said(a) == self._said(b)
+    def _same(self, a: Any, b: Any) -> int:
+        """Whether two rows of one rev tell the same, and by ids of their own: see `sieve.Same`."""
+        if self._said(a) != self._said(b):
+            return 0
+        ids = self._event_id(a), self._event_id(b)
+        return 2 if all(ids) and ids[0] != ids[1] else 1
+
+    def _event_id(self, row: Any) -> str:
+        line = None if row[DIGEST] else self._sources.line(row)
+        if line is None:
+            return self._observation(row).event_id
+        try:
+            return self._contents(line).body.body.id
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
 
     def _said(self, row: Any) -> Any:
         if row[DIGEST]:
@@ -273,6 +321,7 @@ class Judge:
 class _Inner(msgspec.Struct):
     data: msgspec.Raw
     changes: msgspec.Raw = msgspec.Raw(b"")
+    id: str = ""
 
 
 class _Outer(msgspec.Struct):

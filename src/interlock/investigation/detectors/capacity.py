@@ -117,12 +117,18 @@ def over_capacity(rows: Iterable[Held | Limit]) -> Iterator[Finding]:
             yield from _sweep(held[key], sorted(known, key=lambda limit: limit.at))
 
 
+def _since(held: Held) -> tuple[int, int, int]:
+    """By time; of one moment by place, so that it does not matter in which order conversations are looked at."""
+    place = held.evidence.place
+    return held.since, place.input, place.line
+
+
 def _sweep(held: list[Held], limits: list[Limit]) -> Iterator[Finding]:
     open_: list[Held] = []
     flagged = {item for limit in limits for item in limit.flagged}
     allowed = max(limit.over for limit in limits)
     over = False
-    for row in sorted(held, key=lambda h: h.since):
+    for row in sorted(held, key=_since):
         open_ = [h for h in open_ if h.until is None or h.until > row.since]
         open_.append(row)
         limit = next((x.limit for x in reversed(limits) if x.at <= row.since), limits[0].limit)
