@@ -6,7 +6,8 @@ an event or an audit line of ours would not tell: hidden fields stay hidden, exc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -55,10 +56,8 @@ def entries(rows: Iterator[Row] | list[Row], *, types: frozenset[str] = WATCHED)
 
 
 def _observation(row: Row, change: ChangeSet, n: int, place: Place) -> Observation:
-    kind = KINDS[change.type]
-    stored = _decode(bytes(change.snapshot))
-    relations = {kind.outward(f) for f in kind.RELATIONS}
-    hidden = {kind.outward(f) for f in kind.HIDDEN}
+    stored = _decode(change.snapshot)
+    relations, hidden = _outward_names(change.type)
     org = str(stored.get("org", row.org))
     record = RecordRef(change.type, change.id, org)
     resource = RecordRef("conversation", str(stored.get("resource", "")), org) if change.type == "work_item" else None
@@ -91,7 +90,14 @@ def _observation(row: Row, change: ChangeSet, n: int, place: Place) -> Observati
     )
 
 
-def _moves(change: ChangeSet, hidden: set[str]) -> dict[str, Moved]:
+@cache
+def _outward_names(type: str) -> tuple[frozenset[str], frozenset[str]]:
+    """What a kind's relationships and its hidden fields are called outside."""
+    kind = KINDS[type]
+    return frozenset(map(kind.outward, kind.RELATIONS)), frozenset(map(kind.outward, kind.HIDDEN))
+
+
+def _moves(change: ChangeSet, hidden: Set[str]) -> dict[str, Moved]:
     moves = {name: Moved(c.op, c.before, c.after) for name, c in change.attributes.items() if name not in hidden}
     for name, c in change.relationships.items():
         moves["→" + name] = Moved(c.op, c.before, c.after, relationship=True)
@@ -100,7 +106,7 @@ def _moves(change: ChangeSet, hidden: set[str]) -> dict[str, Moved]:
     return moves
 
 
-def _snapshot(type: str, stored: dict[str, Any], relations: set[str], hidden: set[str]) -> dict[str, Any]:
+def _snapshot(type: str, stored: dict[str, Any], relations: Set[str], hidden: Set[str]) -> dict[str, Any]:
     shown = dict(_EMPTY.get(type, {}))
     for name, value in stored.items():
         if name not in hidden:

@@ -26,12 +26,11 @@ def before_mismatch(c: Chronicle) -> Iterator[Finding]:
             previous = v.previous
             if previous is None or previous.twins or v.before_rev not in (None, previous.rev):
                 continue
-            lost = set(unseen_words(previous, v))
             for word, (before, _) in v.moves.items():
                 left = previous.shows(word)
-                if before is UNSET or left is UNSET or word in lost or not words.says_something(word):
+                if before is UNSET or left is UNSET or not words.says_something(word):
                     continue
-                if not words.same(word, before, left):
+                if not words.same(word, before, left) and word not in unseen_words(previous, v):
                     facts = {"said": _outward(before), "left": _outward(left)}
                     yield found("R7", v, field=v.name_of(word), proofs=(previous,), facts=facts)
 
@@ -49,7 +48,12 @@ def snapshot_mismatch(c: Chronicle) -> Iterator[Finding]:
 
 
 def _against_itself(v: Version, o: Observation) -> Iterator[Finding]:
+    snapshot = o.snapshot or {}
     for name, moved in o.changes.items():
+        if moved.after is not UNSET and name in snapshot and (name[0] == "→" or not moved.relationship):
+            seen = snapshot[name]
+            if seen == moved.after and type(seen) is type(moved.after):
+                continue  # as in nearly every event: nothing to say, whatever is known of the field
         if name in o.unknown or words.bare(name) in o.unknown or words.is_computed(name):
             continue
         _, after = words.said(moved)
