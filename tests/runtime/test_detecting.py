@@ -41,8 +41,7 @@ class Ear:
     def __init__(self, house: House) -> None:
         self.heard: list[Finding] = []
         self.grave = asyncio.Event()
-        assert house.detecting is not None
-        house.detecting.listeners.append(self._hear)
+        house.on_finding.append(self._hear)
 
     def _hear(self, f: Finding) -> None:
         self.heard.append(f)
@@ -72,18 +71,23 @@ async def race(house: House, signals: Signals) -> None:
     signals.release("reverse.decided")
 
 
+@pytest.mark.parametrize("shares", [0, 1])
 @pytest.mark.parametrize("policy", [mutants.rev_only])
-async def test_the_fault_is_heard(tmp_path: Path, policy: Callable[[Signals], Sequence[Reaction]]) -> None:
-    """Within moments of the write, as a finding with its proof, in the counts, and kept."""
+async def test_the_fault_is_heard(tmp_path: Path, policy: Callable[[Signals], Sequence[Reaction]], shares: int) -> None:
+    """Within moments of the write, as a finding with its proof, in the counts, and kept; also of a divided role."""
     signals = Signals()
-    async with house(tmp_path, policy(signals)) as running:
+    async with house(tmp_path, policy(signals), shares=shares, console=False) as running:
+        registry = running.app().state.host.metrics.registry
         ear = Ear(running)
         await race(running, signals)
         await asyncio.wait_for(ear.grave.wait(), PATIENCE_S)
-        assert running.detecting is not None
-        stale = [f for f in running.detecting.latest if f.rule == "R1"]
+        stale = [f for f in ear.heard if f.rule == "R1"]
         assert [(f.certainty, f.lost and f.lost.value) for f in stale] == [("proven", [USER])]
-        assert running.detecting.counts["R1", "high", "proven"] == 1
+        labels = {"rule": "R1", "severity": "high", "certainty": "proven"}
+        assert registry.get_sample_value("interlock_findings_total", labels) == 1
+        if running.detecting is not None:
+            assert [f for f in running.detecting.latest if f.rule == "R1"] == stale
+            assert running.detecting.counts["R1", "high", "proven"] == 1
 
 
 async def test_it_can_be_switched_off(tmp_path: Path) -> None:

@@ -63,21 +63,19 @@ async def _of_nats(servers: str, prefix: str) -> list[Finding]:
     from interlock.bus.nats import letters
     from interlock.bus.nats_link import NatsLink
     from interlock.domain.errors import Unavailable
-    from interlock.runtime.health import Finding
+    from interlock.runtime.health import Finding, set_aside
 
     link = NatsLink(servers.split(","), name="doctor", prefix=prefix)
     try:
         state = await link.state()
-        set_aside = await letters(link)
+        found = await letters(link)
     except Unavailable as away:
         return [Finding("NATS answers", False, str(away), "an answer", "start the servers; look at their log")]
     finally:
         await link.close()
-    newest = "; ".join(f"{x.consumer} row {x.position}: {x.why[:80]}" for x in set_aside[-3:])
-    fix = "look at these rows with interlock explain; the roles went on without them"
     return [
         Finding("NATS answers", True, f"{state.messages} messages, {state.bytes >> 10} KiB", "an answer", ""),
-        Finding("nothing was set aside", not set_aside, f"{len(set_aside)} {newest}".strip(), "0", fix),
+        set_aside(found),
     ]
 
 
@@ -97,6 +95,7 @@ async def _of_store(db: str) -> list[Finding]:
         return [
             *await health.store_is_sound(store),
             *await health.behind(world, await _consumers(world)),
+            await health.nothing_set_aside(world, await _consumers(world)),
             await health.pairs_in_step(world),
             *await health.nothing_stuck(world),
             await health.clock_goes_forward(world),

@@ -63,6 +63,8 @@ class House:
         """What the cadences found to repair, by their name: in a healthy system nothing."""
         self.divided: Divided | None = None
         """The shares of this process, where it is one of several."""
+        self.on_finding: list[Callable[[Finding], None]] = []
+        """Who hears what the detectors find in this process, also where their share comes and goes."""
         self.detecting: Detecting | None = None
         """The detectors over the own log, if the settings ask for them."""
 
@@ -82,8 +84,7 @@ class House:
         self.store.listen(app.state.heard)
         self.store.on_news(lambda _: app.state.host.news.tell())
         self.end_streams = app.state.end_streams
-        if self.detecting is not None:
-            self.detecting.listeners.append(_counted(app.state.host.metrics.registry))
+        self.on_finding.append(_counted(app.state.host.metrics.registry))
         if not self.settings.console:
             return app
         from interlock.console.app import Console
@@ -126,7 +127,10 @@ async def assemble(
             if settings.shares or settings.nats:
                 link = await stack.enter_async_context(_linked(settings, world)) if settings.nats else None
                 on_found = _counting(house.found)
-                divided = Divided(settings, world, store, link, around=around, reactions=reactions, on_found=on_found)
+                divided = Divided(
+                    settings, world, store, link, around=around, reactions=reactions, on_found=on_found,
+                    on_finding=house.on_finding,
+                )  # fmt: skip
                 await stack.enter_async_context(divided.running(world.ids.fresh()))
                 house.divided = divided
             else:
@@ -148,7 +152,7 @@ async def _alone(house: House, reactions: Sequence[Reaction]) -> AsyncIterator[N
     workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
     async with contextlib.AsyncExitStack() as stack:
         if settings.detect:
-            house.detecting = await stack.enter_async_context(Detecting(world))
+            house.detecting = await stack.enter_async_context(Detecting(world, house.on_finding))
         workers.start()
         try:
             yield

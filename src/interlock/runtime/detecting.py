@@ -41,13 +41,13 @@ _log = structlog.get_logger("interlock")
 class Detecting:
     """One task follows the log, one looks at what has come to rest. `counts` by (rule, severity, certainty)."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, listeners: list[Callable[[Finding], None]] | None = None) -> None:
         self._world = world
         self._live = LiveDetectors(budget=PORTION)
         self._tasks: list[asyncio.Task[None]] = []
         self.latest: deque[Finding] = deque(maxlen=KEPT)
         self.counts: Counter[tuple[str, str, str]] = Counter()
-        self.listeners: list[Callable[[Finding], None]] = []
+        self.listeners = listeners if listeners is not None else []
 
     async def __aenter__(self) -> Detecting:
         self._tasks = [

@@ -13,6 +13,7 @@ from interlock.bus.embedded import Announcing, EmbeddedBus
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.log import Row
 from interlock.domain.share import Share, shares
+from interlock.investigation.finding import Finding
 from interlock.ports import Fence, Store, World
 from interlock.runtime.detecting import CONSUMER as DETECTORS
 from interlock.runtime.detecting import Detecting
@@ -72,6 +73,7 @@ class Divided:
     def __init__(
         self, settings: Settings, world: World, store: Announcing, link: NatsLink | None, *,
         around: Callable[[World], World], reactions: Sequence[Reaction], on_found: Callable[[str, int], None],
+        on_finding: list[Callable[[Finding], None]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._world = world
@@ -80,6 +82,7 @@ class Divided:
         self._around = around
         self._reactions = reactions
         self._on_found = on_found
+        self._on_finding = on_finding
         self._bell = Bell(store)
         self._wanted: dict[str, tuple[Share, ...]] = {}
         self.holdings: Holdings | None = None
@@ -117,7 +120,7 @@ class Divided:
         with self._bell.for_(bus) if isinstance(bus, EmbeddedBus) else contextlib.nullcontext():
             try:
                 if share.role == DETECTORS:
-                    async with Detecting(world):
+                    async with Detecting(world, self._on_finding):
                         await asyncio.Event().wait()
                 await Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found).run(
                     self._settings.lease_seconds

@@ -6,6 +6,7 @@ import resource
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from interlock.bus.dead_letters import DeadLetter, letters_of
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
@@ -90,6 +91,19 @@ async def clock_goes_forward(world: World) -> Finding:
     ahead = max(0, newest[0].at - world.clock.now()) if newest else 0
     fix = "set the clock of this machine (timedatectl); offers end by it, nothing else does"
     return Finding("the clock is right", ahead <= 1_000, f"the log is {ahead} ms ahead", "1000 ms", fix)
+
+
+async def nothing_set_aside(world: World, consumers: Sequence[str]) -> Finding:
+    """Rows that a role gave up after failing at them again and again, where no NATS keeps them."""
+    found = [letter for consumer in consumers for letter in await letters_of(world.store, consumer)]
+    return set_aside(found)
+
+
+def set_aside(found: Sequence[DeadLetter]) -> Finding:
+    """The newest of what roles gave up, whichever bus keeps it."""
+    newest = "; ".join(f"{x.consumer} row {x.position} of {x.partition}: {x.why[:80]}" for x in found[-3:])
+    fix = "look at these with interlock explain; the roles went on without them, the sweep comes back to the records"
+    return Finding("nothing was set aside", not found, f"{len(found)} {newest}".strip(), "0", fix)
 
 
 async def store_is_sound(store: OpenStore) -> list[Finding]:

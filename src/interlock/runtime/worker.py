@@ -117,9 +117,21 @@ class Workers:
                 limit = 1
                 if failures >= ATTEMPTS:
                     why = f"{type(fault.__cause__).__name__}: {fault.__cause__}"
-                    await self._survive(role, lambda why=why: self._give_up(role, why))
-                    failures = 0
+                    if await self._gives_up(role, why):
+                        failures = 0
+                    elif loop.time() - well_at > self._patience_s:
+                        raise Unavailable(f"{role} cannot go on here: {why}") from fault
                 await asyncio.sleep(FAULT_PAUSE_S)
+
+    async def _gives_up(self, role: Role, why: str) -> bool:
+        """Set the failing row aside; whether that was done. A row that this program cannot even read (one of a newer
+        version) stays where it is: it is for somebody who can.
+        """
+        try:
+            return await self._survive(role, lambda: self._give_up(role, why))
+        except Fault:
+            await asyncio.sleep(OUTAGE_PAUSE_S)
+            return False
 
     async def _give_up(self, role: Role, why: str) -> int:
         """The row that fails: noted in the log, and a dead letter of the bus."""
