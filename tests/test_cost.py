@@ -32,7 +32,7 @@ def test_page_and_picture_are_made_from_the_figures(document: dict[str, Any]) ->
 def test_every_dimension_is_at_most_logarithmic(document: dict[str, Any]) -> None:
     for dimension, line in fits(document).items():
         assert line.logarithmic, (dimension, line)
-        assert len(document["points"][dimension]) >= 2
+        assert len(document["points"][dimension]) >= 3
         for p in document["points"][dimension]:
             assert p["cadences_core"] < 0.25, "five cadences with a twentieth of the time each"
 
