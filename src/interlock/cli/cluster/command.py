@@ -61,5 +61,7 @@ def dev(
     if json:
         output.document(summary)
     else:
-        output.table(("figure", "value"), ((name.replace("_", " "), value) for name, value in summary.items()))
+        told = {name: value if value != {} else "none" for name, value in summary.items() if value != ""}
+        told["as_it_should"] = "yes" if summary["as_it_should"] else "no"
+        output.table(("figure", "value"), ((name.replace("_", " "), value) for name, value in told.items()))
     return DONE if summary["as_it_should"] else FAILED

@@ -56,7 +56,7 @@ async def show(wishes: Wishes) -> dict[str, Any]:
     async with cluster(Plan(key=key, each=wishes.each, nats=wishes.nodes)) as made, _log_of(made) as store:
         first = made.processes[0].url
         if not wishes.quiet:
-            sys.stderr.write(f"  API  {first}/v1    key {key}\n  logs {made.folder}\n")
+            sys.stderr.write(_where(made, first, key))
         watched = Watched(made, store)
         orders = Orders(
             url=first, key=key, seed=7, rate="max", seconds=wishes.seconds or FOREVER_S, under_way=wishes.under_way
@@ -75,6 +75,16 @@ async def show(wishes: Wishes) -> dict[str, Any]:
         took = time.monotonic() - began
         await watched.come_to_rest()
         return watched.summary(told, took)
+
+
+def _where(made: Cluster, api: str, key: str) -> str:
+    """Where everything is, so that it can be looked at, and broken."""
+    nats = ",".join(node.url for node in made.nodes)
+    return (
+        f"  console  {api}/    sign in with the key\n  API      {api}/v1    key {key}\n  logs     {made.folder}\n"
+        f"  look     interlock doctor --db {made.db} --nats {nats}\n"
+        "  break    kill -9 or -STOP any process of the table: the others take over what it holds\n"
+    )
 
 
 @contextlib.asynccontextmanager
@@ -135,11 +145,14 @@ class Watched:
 
     def _picture(self) -> RenderableType:
         table = Table(title="processes", title_justify="left", box=None, pad_edge=False)
-        for head in ("process", "pid", "holds", "rows behind"):
-            table.add_column(head, no_wrap=True)
+        table.add_column("process", no_wrap=True, max_width=20)
+        table.add_column("pid", no_wrap=True, min_width=7)
+        table.add_column("holds")
+        table.add_column("behind", no_wrap=True, justify="right", min_width=6)
         for process in self._made.processes:
-            behind = ", ".join(str(self._behind.get(role, 0)) for role in process.roles if role in ROLES)
-            table.add_row(process.name, str(process.pid or "dead"), _held(process.said()), behind or "-")
+            behind = [self._behind.get(role, 0) for role in process.roles if role in ROLES]
+            rows = str(max(behind)) if behind else "-"
+            table.add_row(process.name, str(process.pid or "dead"), _held(process.said()), rows)
         for node in self._made.nodes:
             table.add_row(f"nats {node.name}", str(node.pid or "dead"), "", "")
         return Group(table, board(self.story, self._clock.now()))
