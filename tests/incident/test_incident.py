@@ -75,10 +75,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(db: Path, policy: Callable[[Signals], Sequence[Reaction]] | None = None) -> AsyncIterator[Stage]:
-    """The server on an SQLite file; `policy` puts a known-bad reverse sync in place of ours."""
+async def stage(
+    databases: dict[str, str], policy: Callable[[Signals], Sequence[Reaction]] | None = None
+) -> AsyncIterator[Stage]:
+    """The server on SQLite files; `policy` puts a known-bad reverse sync in place of ours."""
     signals = Signals()
-    settings = Settings(db=f"sqlite:///{db}", bootstrap_key=KEY)  # type: ignore[arg-type]
+    settings = Settings(bootstrap_key=KEY, **databases)  # type: ignore[arg-type]
     reactions = policy(signals) if policy else REACTIONS
     async with (
         assemble(settings, around=lambda world: gated(world, signals), reactions=reactions) as house,
@@ -147,9 +149,17 @@ async def shown(on: Stage, story: Story) -> tuple[Any, Any]:
     return conversation, item
 
 
-async def test_the_assignment_survives_the_stale_reverse_sync(tmp_path: Path) -> None:
+@pytest.fixture(params=["one database", "two databases"])
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Where the two services keep theirs: together, or apart as in the incident."""
+    if request.param == "one database":
+        return {"db": f"sqlite:///{tmp_path}/incident.db"}
+    return {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("records_db", "routing_db")}
+
+
+async def test_the_assignment_survives_the_stale_reverse_sync(databases: dict[str, str]) -> None:
     """The workflow's user stays, the item becomes theirs and leaves its queue, and the log names who lost."""
-    async with stage(tmp_path / "incident.db") as on:
+    async with stage(databases) as on:
         story = await incident(on, "reverse.commit")
         conversation, item = await shown(on, story)
         rows = await on.log()
@@ -181,9 +191,9 @@ async def test_the_assignment_survives_the_stale_reverse_sync(tmp_path: Path) ->
     assert not report.others
 
 
-async def test_explain_says_who_won(tmp_path: Path) -> None:
+async def test_explain_says_who_won(databases: dict[str, str]) -> None:
     """The same, as a person asks for it."""
-    async with stage(tmp_path / "explain.db") as on:
+    async with stage(databases) as on:
         story = await incident(on, "reverse.commit")
         why = await on.call("GET", f"/v1/conversations/{story.conversation}/explain")
     assert story.user in str(why)
@@ -192,9 +202,11 @@ async def test_explain_says_who_won(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", [mutants.rev_only, mutants.blind_write])
-async def test_the_known_bad_policies_lose_it(tmp_path: Path, policy: Callable[[Signals], Sequence[Reaction]]) -> None:
+async def test_the_known_bad_policies_lose_it(
+    databases: dict[str, str], policy: Callable[[Signals], Sequence[Reaction]]
+) -> None:
     """The proof that the test above can fail: the same schedule, the incident's way of writing."""
-    async with stage(tmp_path / "lost.db", policy) as on:
+    async with stage(databases, policy) as on:
         story = await incident(on, "reverse.decided")
         conversation, item = await shown(on, story)
         rows = await on.log()

@@ -23,6 +23,10 @@ class Flags:
 
     db: str | None = None
     "The store: sqlite:FILE, sqlite:///FILE/FROM/THE/ROOT, postgresql://user@host/database, or memory: (no file)."
+    records_db: str | None = None
+    "With --routing-db, instead of --db: the records service's own database, in the same forms."
+    routing_db: str | None = None
+    "With --records-db: routing's own database, which holds the one log."
     host: str | None = None
     "The address to listen on; loopback unless you say otherwise."
     port: int | None = None
@@ -104,7 +108,7 @@ def serve(
     except PortTaken as taken:
         raise Failure("the server cannot listen", str(taken), "interlock serve --port 0", code=FAILED) from None
     except Unavailable as away:
-        next = f"interlock doctor --db {shown(settings.db)}"
+        next = " ; ".join(f"interlock doctor --db {shown(url)}" for url in settings.databases)
         raise Failure("the store cannot be used", str(away), next, code=UNREACHABLE) from away
 
 

@@ -19,6 +19,7 @@ from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.rule import QueueRule
 from interlock.domain.schedule import Schedule
+from interlock.domain.side import Collected
 from interlock.domain.skill import Skill
 from interlock.domain.skill_rule import SkillRule
 from interlock.domain.wording import Shortcut, Tag
@@ -56,7 +57,10 @@ KINDS: dict[str, type[Record]] = {
     )
 }
 
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {type: msgspec.json.Decoder(kind) for type, kind in KINDS.items()}
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    kind.TYPE: msgspec.json.Decoder(kind) for kind in (*KINDS.values(), Collected)
+}
+"""Of every kind that a store may hold: the nouns, and what a store of two databases keeps for itself."""
 
 
 def decode(type: str, body: bytes) -> Record:

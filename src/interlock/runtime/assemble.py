@@ -21,6 +21,7 @@ from interlock.investigation.finding import Finding
 from interlock.ports import World
 from interlock.runtime import health
 from interlock.runtime.clock import RandomIds, SystemClock
+from interlock.runtime.collecting import COLLECTED_BY, Collecting
 from interlock.runtime.detecting import Detecting
 from interlock.runtime.divided import Divided
 from interlock.runtime.logs import LogLines
@@ -28,8 +29,10 @@ from interlock.runtime.settings import Settings
 from interlock.runtime.tasks import end
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
+from interlock.service.collector import join, refuse_half
 from interlock.service.divisions import divide
 from interlock.service.reactions import REACTIONS, ROLES, Reaction
+from interlock.store.apart import ON_COPIES, ApartStore, seen_by
 from interlock.store.copying import refuse_unfinished
 from interlock.store.opening import OpenStore, open_store
 
@@ -52,10 +55,13 @@ def _no_streams() -> None:
 class House:
     """Everything that one process runs. `first_key`: the admin key that was made up for an empty store, shown once."""
 
-    def __init__(self, settings: Settings, world: World, store: OpenStore, first_key: str | None) -> None:
+    def __init__(
+        self, settings: Settings, world: World, store: OpenStore, bus: EmbeddedBus, first_key: str | None
+    ) -> None:
         self.settings = settings
         self.world = world
         self.store = store
+        self.bus = bus
         self.first_key = first_key
         self.end_streams: Callable[[], None] = _no_streams
         """Every open stream ends at once: a stop does not wait for readers that would read for ever."""
@@ -115,12 +121,13 @@ async def assemble(
     forced, or a known-bad policy shown, on the process as it is.
     """
     clock = SystemClock()
-    store = open_store(settings.db, clock)
+    store = opened(settings, clock)
     bus = EmbeddedBus.over(store)
     try:
-        await refuse_unfinished(store)
-        world = around(World(store, bus, clock, RandomIds(clock), together, {}))
-        house = House(settings, world, store, await found_first(world, settings))
+        ids = RandomIds(clock)
+        await _refuse_unfit(store, ids.fresh())
+        world = around(World(store, bus, clock, ids, together, {}))
+        house = House(settings, world, store, bus, await found_first(world, settings))
         async with contextlib.AsyncExitStack() as stack:
             if settings.event_log:
                 await stack.enter_async_context(EventLog(world, settings.event_log))
@@ -134,7 +141,7 @@ async def assemble(
                 await stack.enter_async_context(divided.running(world.ids.fresh()))
                 house.divided = divided
             else:
-                await stack.enter_async_context(_alone(house, reactions))
+                await stack.enter_async_context(_alone(house, reactions, around))
             yield house
     finally:
         with contextlib.suppress(Unavailable):
@@ -143,21 +150,51 @@ async def assemble(
 
 
 @contextlib.asynccontextmanager
-async def _alone(house: House, reactions: Sequence[Reaction]) -> AsyncIterator[None]:
+async def _alone(house: House, reactions: Sequence[Reaction], around: Callable[[World], World]) -> AsyncIterator[None]:
     """Every role of this process as a whole: nobody else runs it, so there is nothing to lease."""
     world, settings = house.world, house.settings
     for role in ROLES:
         if role in settings.role:
             await divide(world.store, role)
-    workers = Workers(world, settings.role, reactions=reactions, on_found=_counting(house.found))
     async with contextlib.AsyncExitStack() as stack:
         if settings.detect:
             house.detecting = await stack.enter_async_context(Detecting(world, house.on_finding))
-        workers.start()
-        try:
-            yield
-        finally:
-            await workers.stop()
+        if isinstance(house.store, ApartStore) and COLLECTED_BY in settings.role:
+            await stack.enter_async_context(Collecting(house.store, world.ids.fresh()))
+        for seen, roles in _seen_by_roles(house, around):
+            workers = Workers(seen, roles, reactions=reactions, on_found=_counting(house.found))
+            stack.push_async_callback(workers.stop)
+            workers.start()
+        yield
+
+
+def _seen_by_roles(house: House, around: Callable[[World], World]) -> list[tuple[World, tuple[str, ...]]]:
+    """The worlds of this process's roles. With two databases routing sees its own only."""
+    world, roles = house.world, house.settings.role
+    if not isinstance(house.store, ApartStore):
+        return [(world, roles)]
+    on_copies = World(seen_by("routing", house.store), house.bus, world.clock, world.ids, world.together, world.floors)
+    return [
+        (world, tuple(role for role in roles if role not in ON_COPIES)),
+        (around(on_copies), tuple(role for role in roles if role in ON_COPIES)),
+    ]
+
+
+def opened(settings: Settings, clock: SystemClock) -> OpenStore:
+    """The store that the settings name: of one database, or of two."""
+    if not settings.apart:
+        return open_store(settings.db, clock)
+    return ApartStore(open_store(settings.records_db, clock), open_store(settings.routing_db, clock))
+
+
+async def _refuse_unfit(store: OpenStore, fresh: str) -> None:
+    """Raises `Unavailable` for a store that no server may start on: half a copy, or half of two databases."""
+    if isinstance(store, ApartStore):
+        await refuse_unfinished(store.routing)
+        await join(store.records, store.routing, fresh)
+        return
+    await refuse_unfinished(store)
+    await refuse_half(store)
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from interlock.domain.log import Row
 from interlock.domain.share import Share, shares
 from interlock.investigation.finding import Finding
 from interlock.ports import Fence, Store, World
+from interlock.runtime.collecting import COLLECTED_BY, COLLECTOR, Collecting
 from interlock.runtime.detecting import CONSUMER as DETECTORS
 from interlock.runtime.detecting import Detecting
 from interlock.runtime.holdings import Holdings
@@ -22,6 +23,7 @@ from interlock.runtime.settings import Settings
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
 from interlock.service.divisions import divide
 from interlock.service.reactions import ROLES, Reaction
+from interlock.store.apart import ApartStore, seen_by
 from interlock.store.fenced import FencedStore
 
 if TYPE_CHECKING:  # whoever runs without NATS needs no driver for it
@@ -97,6 +99,8 @@ class Divided:
         for role in ("records", RELAY):
             if role in self._settings.role:
                 self._wanted[role] = shares(role)
+        if isinstance(self._store, ApartStore) and COLLECTED_BY in self._settings.role:
+            self._wanted[COLLECTOR] = shares(COLLECTOR)
         if self._settings.detect and self._wanted:
             self._wanted[DETECTORS] = shares(DETECTORS)
         self.holdings = Holdings(
@@ -107,7 +111,11 @@ class Divided:
             yield
 
     async def _work(self, share: Share, fence: Fence) -> None:
-        store = cast("Store", FencedStore(self._store, fence))
+        if share.role == COLLECTOR:
+            assert isinstance(self._store, ApartStore)
+            async with Collecting(self._store, self._world.ids.fresh(), fence) as collecting:
+                await collecting.ended()
+        store = cast("Store", FencedStore(seen_by(share.role, self._store), fence))
         if share.role == RELAY:
             from interlock.bus.nats_relay import Relay
 

@@ -25,7 +25,7 @@ OF_CLIENTS = frozenset({"url", "key", "key_file", "config"})
 SECRETS = frozenset({"bootstrap_key"})
 """Settings that are never shown, never a flag, and may stand in a file named by `…_FILE`."""
 
-ADDRESSES = frozenset({"db"})
+ADDRESSES = frozenset({"db", "records_db", "routing_db"})
 """Settings that are URLs: shown without the password in them."""
 
 
@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     db: str = Field(
         default="sqlite:interlock.db",
         description="The store: `sqlite:FILE`, `postgresql://user@host/database`, or `memory:`, gone with us.",
+    )
+    records_db: str = Field(
+        default="",
+        description="The records service's own database, in the forms of `db`; with `routing_db`, and instead of `db`.",
+    )
+    routing_db: str = Field(
+        default="", description="Routing's own database, which holds the one log; with `records_db`."
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on. Loopback, unless you say otherwise.")
     port: int = Field(
@@ -122,6 +129,16 @@ class Settings(BaseSettings):
         default=8.0, gt=0, le=600, description="How long a stop may wait for requests under way."
     )
 
+    @property
+    def apart(self) -> bool:
+        """Whether the two services have a database each."""
+        return bool(self.records_db or self.routing_db)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The database, or the two: the records service's and routing's."""
+        return (self.records_db, self.routing_db) if self.apart else (self.db,)
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *rest: Any, **more: Any
@@ -178,6 +195,7 @@ def gather(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
     except ValidationError as wrong:
         raise WrongSetting(_sentence(wrong, origin)) from None
     _refuse_what_cannot_be(settings)
+    _refuse_three_databases(settings, origin)
     return Gathered(settings, origin)
 
 
@@ -189,8 +207,21 @@ def _refuse_what_cannot_be(settings: Settings) -> None:
         raise WrongSetting("The role console is part of the address that api answers on: --role api,console.")
     if "relay" in settings.role and not settings.nats:
         raise WrongSetting("The role relay feeds NATS: name its servers with --nats, or leave the role out.")
-    if settings.nats and settings.db == "memory:":
+    if settings.nats and "memory:" in settings.databases:
         raise WrongSetting("NATS carries the log of a store that several processes share; memory: is one process's.")
+
+
+def _refuse_three_databases(settings: Settings, origin: Mapping[str, str]) -> None:
+    """One database, or one for each of the two services."""
+    if not settings.apart:
+        return
+    if not settings.records_db or not settings.routing_db:
+        missing = "records_db" if not settings.records_db else "routing_db"
+        raise WrongSetting(f"Two databases are two settings: {PREFIX}{missing.upper()} is missing.")
+    if settings.records_db == settings.routing_db and settings.records_db != "memory:":
+        raise WrongSetting("records_db and routing_db are the same database: name two, or one with db.")
+    if "db" in origin:
+        raise WrongSetting(f"Name db ({origin['db']}), or records_db and routing_db; not all three.")
 
 
 def _of_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,228 @@
+"""Two databases behind one port: the records service's own, and routing's, which holds the one log and copies.
+
+Each commit is on one side; one that would write on both is refused, for nothing here commits twice. What routing
+commits on versions of the other side waits until the log has the rows of those versions: so in the one log a cause
+stands before its effects, as it does in a store of one database. docs/adr/0012 has the reasons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from interlock.domain.errors import Fenced, Unavailable
+from interlock.domain.log import Entry, Row, RuleRun
+from interlock.domain.record import Address, Record
+from interlock.domain.side import side_of
+from interlock.ports import Commit, Fence, Mark, Query, Store
+from interlock.store.opening import OpenStore
+
+S = TypeVar("S", bound=Store)
+
+PATIENCE_S = 5.0
+"""How long a commit of routing waits for the log to have what it rests on."""
+LOOK_AGAIN_S = 0.02
+LEASE_S = 1.0
+"""How long a lease waits for the records database before it is kept without it."""
+BY_TYPE = frozenset({"listing", "children", "updated", "of_owner", "overdue", "claimed"})
+"""Queries about records of one type, which one side owns; all others are about routing's records, or its copies."""
+ON_COPIES = frozenset({"routing", "rules"})
+"""Roles that never ask the records database: they go by the copies, and go on while it is away."""
+
+
+class ApartStore:
+    """The port over two stores. A record is read where it is owned; log, leases and positions are routing's.
+
+    The row that a commit on the records side answers with has position 0: it has its place in the log when it has been
+    taken in. While the records database is away a lease is kept without it, and nothing fenced is written there.
+    """
+
+    def __init__(self, records: OpenStore, routing: OpenStore, *, patience_s: float = PATIENCE_S) -> None:
+        self.records = records
+        self.routing = routing
+        self._patience_s = patience_s
+        self._leases: dict[tuple[str, int], int] = {}
+        """(name, epoch in routing) → the epoch of the lease of that name in the records database."""
+        self._held: dict[str, tuple[str, int]] = {}
+        self._news = asyncio.Event()
+        routing.listen(lambda _: self._wake())
+
+    async def ready(self) -> None:
+        """Reach both. Raises `Unavailable` with what to do."""
+        await self.routing.ready()
+        await self.records.ready()
+
+    async def close(self) -> None:
+        """Finish what waits on both, and let go of them."""
+        await self.records.close()
+        await self.routing.close()
+
+    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
+        """Have `listener` called with the rows that the one log got, before their authors are answered."""
+        self.routing.listen(listener)
+
+    def on_news(self, heard: Callable[[int], None]) -> None:
+        """Have `heard` called when another process has written to the one log."""
+        self.routing.on_news(heard)
+
+    async def load(self, addresses: Sequence[Address]) -> list[Record | None]:
+        """The current versions, in the order asked; those of one side are of one moment."""
+        theirs = [side_of(a.type) == "records" for a in addresses]
+        if all(theirs) or not any(theirs):
+            return await (self.records if any(theirs) else self.routing).load(addresses)
+        there = iter(await self.records.load([a for a, t in zip(addresses, theirs, strict=True) if t]))
+        here = iter(await self.routing.load([a for a, t in zip(addresses, theirs, strict=True) if not t]))
+        return [next(there if t else here) for t in theirs]
+
+    async def find(self, query: Query) -> list[Record]:
+        """The answers to a named query. Pairs out of step are looked for among the copies, where an index knows."""
+        theirs = query.name in BY_TYPE and side_of(query.type) == "records"
+        return await (self.records if theirs else self.routing).find(query)
+
+    async def commit(self, commit: Commit) -> Row | None:
+        """All of it on one side; see the port. Raises `ValueError` for writes on both."""
+        sides = {side_of(w.after.TYPE) for w in commit.writes}
+        if len(sides) > 1:
+            raise ValueError(f"a commit writes on both sides: {sorted({w.after.TYPE for w in commit.writes})}")
+        if sides == {"records"}:
+            return await self._commit_records(commit)
+        if commit.entry is not None:
+            await self._has_what_it_rests_on(commit.entry)
+        return await self.routing.commit(commit)
+
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """Routing's lease counts. The same one is held in the records database, whose commits check their own."""
+        epoch = await self.routing.lease(name, holder, for_ms)
+        if epoch is None:
+            return None
+        if for_ms > 0:
+            self._held[name] = (holder, for_ms)
+        else:
+            self._held.pop(name, None)
+        try:
+            async with asyncio.timeout(LEASE_S):
+                theirs = await self.records.lease(name, holder, for_ms)
+        except (Unavailable, TimeoutError):
+            return epoch
+        self._keep(name, epoch, theirs)
+        return epoch
+
+    async def changes(
+        self, after: int, limit: int, *, org: str = "", partition: str = "", newest: bool = False
+    ) -> list[Row]:
+        """Rows of the one log."""
+        return await self.routing.changes(after, limit, org=org, partition=partition, newest=newest)
+
+    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+        """Runs of the queue rules, from the one log."""
+        return await self.routing.rule_runs(org, since=since, before=before, limit=limit)
+
+    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+        """Records as they were, from the one log."""
+        return await self.routing.versions(addresses)
+
+    async def mark(self, space: str, org: str, key: str) -> Mark | None:
+        """One mark: it is beside what it was committed with, so on either side."""
+        return await self.routing.mark(space, org, key) or await self.records.mark(space, org, key)
+
+    async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
+        """Routing's marks; each database is copied by itself."""
+        return await self.routing.all_marks(after, limit)
+
+    async def last_position(self) -> int:
+        """The position of the newest row of the one log."""
+        return await self.routing.last_position()
+
+    async def _commit_records(self, commit: Commit) -> Row | None:
+        fence = commit.fence
+        if fence is not None:
+            commit = msgspec.structs.replace(commit, fence=Fence(fence.name, await self._epoch_there(fence)))
+        row = await self.records.commit(commit)
+        return row if row is None else msgspec.structs.replace(row, position=0)
+
+    async def _epoch_there(self, fence: Fence) -> int:
+        """The epoch of a fence as the records database counts it; taken there now if it was away before."""
+        known = self._leases.get((fence.name, fence.epoch))
+        if known is not None:
+            return known
+        held = self._held.get(fence.name)
+        if held is not None:
+            epoch = await self.lease(fence.name, *held)
+            if epoch != fence.epoch:
+                raise Fenced(f"{fence.name} is at epoch {epoch}.", epoch=epoch or 0)
+            known = self._leases.get((fence.name, fence.epoch))
+            if known is None:
+                raise Unavailable(f"The records database does not give the lease {fence.name} yet.")
+            return known
+        return -1  # never held here: its commit is refused, and says which epoch there is
+
+    def _keep(self, name: str, epoch: int, theirs: int | None) -> None:
+        for key in [k for k in self._leases if k[0] == name and k[1] != epoch]:
+            if key[1] < epoch - 1:
+                del self._leases[key]  # fences of long ago
+        if theirs is None:
+            self._leases.pop((name, epoch), None)
+        else:
+            self._leases[name, epoch] = theirs
+
+    async def _has_what_it_rests_on(self, entry: Entry) -> None:
+        """Return once the log has the rows of all versions of the other side that the decision had read.
+
+        A copy is written with its row, so where the copy is, the row is. Raises `Unavailable` after `patience_s`.
+        """
+        wanted = {Address(b.type, entry.org, b.id): b.rev for b in entry.basis if side_of(b.type) == "records"}
+        if not wanted:
+            return
+        give_up_at = asyncio.get_running_loop().time() + self._patience_s
+        while True:
+            news = self._news
+            copies = await self.routing.load(list(wanted))
+            late = [a for a, copy in zip(wanted, copies, strict=True) if (copy.rev if copy else 0) < wanted[a]]
+            if not late:
+                return
+            if asyncio.get_running_loop().time() >= give_up_at:
+                what = f"rev {wanted[late[0]]} of {late[0].type} {late[0].id}"
+                raise Unavailable(
+                    f"The log does not have {what} yet: is a process with the role sync running, and does it reach the "
+                    "records database?"
+                )
+            try:
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await news.wait()
+            except TimeoutError:
+                continue
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class OnCopies:
+    """The two as routing sees them: everything in its own database, the other side's records as copies of them.
+
+    It works without the records database and cannot write there.
+    """
+
+    def __init__(self, apart: ApartStore) -> None:
+        self._apart = apart
+
+    async def commit(self, commit: Commit) -> Row | None:
+        """As routing's database does. Raises `ValueError` for a write of what the other side owns."""
+        if any(side_of(w.after.TYPE) == "records" for w in commit.writes):
+            raise ValueError("routing writes its own records only; the records service has to decide this")
+        return await self._apart.routing.commit(commit)
+
+    async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
+        """As both do."""
+        return await self._apart.lease(name, holder, for_ms)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._apart.routing, name)
+
+
+def seen_by(role: str, store: S) -> S:
+    """The store as a role sees it: routing and rules go by the copies, where there are two databases."""
+    return cast("S", OnCopies(store)) if isinstance(store, ApartStore) and role in ON_COPIES else store
