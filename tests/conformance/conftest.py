@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.conformance.builders import Hands
 from tests.conformance.buses import Buses
+from tests.conformance.pairs import CollectedStore
 
 from interlock.ports import Store
 from interlock.runtime.local_nats import NatsNode
@@ -17,8 +18,10 @@ from interlock.store.memory import MemoryStore
 from interlock.store.postgres import PostgresStore
 from interlock.store.sqlite import SqliteStore
 
-ENGINES = ("memory", "sqlite", "sqlite-asked", "postgres")
-"""`sqlite-asked` cannot look at the shared index (as off Linux): every load asks SQLite."""
+ENGINES = ("memory", "sqlite", "sqlite-asked", "postgres", "two-memories", "two-sqlite")
+"""`two-…`: each service has its own database. `sqlite-asked` cannot look at the shared index (as off Linux): every load
+asks SQLite.
+"""
 
 
 class Engine:
@@ -30,12 +33,19 @@ class Engine:
         self.clock = clock
         self._path = folder / "store.db"
         self._memory = MemoryStore(clock, checked=True)
-        self._opened: list[SqliteStore | PostgresStore] = []
+        self._two = CollectedStore(MemoryStore(clock, checked=True), MemoryStore(clock, checked=True))
+        self._opened: list[SqliteStore | PostgresStore | CollectedStore] = []
 
     def open(self) -> Any:
         """Another handle on the same data."""
         if self.name == "memory":
             return self._memory
+        if self.name == "two-memories":
+            return self._two
+        if self.name == "two-sqlite":
+            two = (SqliteStore.open(self._path.with_name(f"{side}.db"), self.clock) for side in ("records", "routing"))
+            self._opened.append(CollectedStore(*two))
+            return self._opened[-1]
         postgres = self.name == "postgres"
         opened = PostgresStore.open(self.url, self.clock) if postgres else SqliteStore.open(self._path, self.clock)
         self._opened.append(opened)

@@ -108,3 +108,15 @@ def test_every_setting_says_what_it_means() -> None:
 def test_roles_that_cannot_be_are_refused_with_what_to_do(flags: dict[str, str], says: str) -> None:
     with pytest.raises(WrongSetting, match=says):
         gather(flags, {})
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"records_db": "sqlite:a.db"}, "INTERLOCK_ROUTING_DB is missing"),
+    ({"records_db": "sqlite:a.db", "routing_db": "sqlite:a.db"}, "the same database"),
+    ({"records_db": "sqlite:a.db", "routing_db": "sqlite:b.db", "db": "sqlite:c.db"}, "not all three"),
+])  # fmt: skip
+def test_two_databases_are_two_and_not_three(given: dict[str, str], said: str) -> None:
+    """Whoever names one of the two, or all three, is told so before anything is opened."""
+    with pytest.raises(WrongSetting, match=said):
+        gather(given, {})
+    assert gather({"records_db": "sqlite:a.db", "routing_db": "sqlite:b.db"}, {}).settings.apart

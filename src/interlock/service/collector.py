@@ -15,7 +15,7 @@ from interlock.domain.errors import RevMoved, Unavailable
 from interlock.domain.log import Entry, Row, snapshot_of
 from interlock.domain.record import Address, Record
 from interlock.domain.side import Collected, collected_up_to
-from interlock.ports import Commit, Mark, Store, Together, in_turn
+from interlock.ports import Commit, Mark, Store, Together
 
 SPACE = "collected"
 KEY = "records"
@@ -54,8 +54,8 @@ async def join(records: Store, routing: Store, fresh: str) -> None:
         if ours is None and theirs is None:
             if await records.last_position() or await routing.last_position():
                 raise Unavailable(
-                    "One of the two databases is a store of its own already: begin with two empty ones, or part it "
-                    "with `interlock db part`."
+                    "One of the two databases is a store of its own already, and two begin empty. Start with --db to "
+                    "use it as it is."
                 )
             await routing.commit(Commit(marks=(_pair(fresh, "routing"),)))
             await records.commit(Commit(marks=(_pair(fresh, "records"),)))
@@ -122,8 +122,8 @@ async def refuse_half(store: Store) -> None:
         )
 
 
-async def run_once(records: Store, routing: Store, *, limit: int = ROWS_MAX, together: Together = in_turn) -> int:
-    """Take in the next rows; how many there were.
+async def run_once(records: Store, routing: Store, *, limit: int = ROWS_MAX, together: Together | None = None) -> int:
+    """Take in the next rows; how many there were. `together`: hand them in at once, for a store that commits in groups.
 
     Raises `Unavailable` if either database is away. Of two that do this at once one goes on and the other's commits are
     refused, so that it starts from what is there; each row is taken in once all the same.
@@ -136,13 +136,18 @@ async def run_once(records: Store, routing: Store, *, limit: int = ROWS_MAX, tog
     raise Unavailable("Somebody else takes the records service's log in: looking again later.")
 
 
-async def _take_in(records: Store, routing: Store, limit: int, together: Together) -> int:
+async def _take_in(records: Store, routing: Store, limit: int, together: Together | None) -> int:
     last = await _last(routing)
     position = last.rev if last is not None else (await reached(routing)).position
     rows = await records.changes(position, limit)
     if not rows:
         return 0
-    await together([routing.commit(commit) for commit in await _commits(routing, last, rows)])
+    commits = await _commits(routing, last, rows)
+    if together is not None:
+        await together([routing.commit(commit) for commit in commits])
+        return len(rows)
+    for commit in commits:
+        await routing.commit(commit)
     return len(rows)
 
 

@@ -16,8 +16,8 @@ import msgspec
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
-from interlock.domain.side import side_of
-from interlock.ports import Commit, Fence, Mark, Query, Store
+from interlock.domain.side import Side, side_of
+from interlock.ports import Commit, Fence, Mark, Query, Sought, Store
 from interlock.store.opening import OpenStore
 
 S = TypeVar("S", bound=Store)
@@ -84,13 +84,11 @@ class ApartStore:
 
     async def commit(self, commit: Commit) -> Row | None:
         """All of it on one side; see the port. Raises `ValueError` for writes on both."""
-        sides = {side_of(w.after.TYPE) for w in commit.writes}
-        if len(sides) > 1:
-            raise ValueError(f"a commit writes on both sides: {sorted({w.after.TYPE for w in commit.writes})}")
-        if sides == {"records"}:
+        if commit.entry is None:
+            return await self._commit_marks(commit)
+        if _side_of(commit) == "records":
             return await self._commit_records(commit)
-        if commit.entry is not None:
-            await self._has_what_it_rests_on(commit.entry)
+        await self._has_what_it_rests_on(commit.entry)
         return await self.routing.commit(commit)
 
     async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
@@ -120,13 +118,14 @@ class ApartStore:
         """Runs of the queue rules, from the one log."""
         return await self.routing.rule_runs(org, since=since, before=before, limit=limit)
 
-    async def versions(self, addresses: Sequence[tuple[Address, int]]) -> list[Record | None]:
+    async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
         """Records as they were, from the one log."""
-        return await self.routing.versions(addresses)
+        return await self.routing.versions(sought)
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
-        """One mark: it is beside what it was committed with, so on either side."""
-        return await self.routing.mark(space, org, key) or await self.records.mark(space, org, key)
+        """One mark: it is beside what it was committed with, so on either side; one of no org is routing's."""
+        found = await self.routing.mark(space, org, key)
+        return await self.records.mark(space, org, key) if found is None and org else found
 
     async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
         """Routing's marks; each database is copied by itself."""
@@ -142,6 +141,15 @@ class ApartStore:
             commit = msgspec.structs.replace(commit, fence=Fence(fence.name, await self._epoch_there(fence)))
         row = await self.records.commit(commit)
         return row if row is None else msgspec.structs.replace(row, position=0)
+
+    async def _commit_marks(self, commit: Commit) -> Row | None:
+        """Marks alone are routing's. One that is there `once` is first there: some commit on that side may be about to
+        leave the same one beside what it writes.
+        """
+        once = tuple(m for m in commit.marks if m.once and m.org)
+        if once:
+            await self._commit_records(msgspec.structs.replace(commit, marks=once))
+        return await self.routing.commit(commit)
 
     async def _epoch_there(self, fence: Fence) -> int:
         """The epoch of a fence as the records database counts it; taken there now if it was away before."""
@@ -181,7 +189,7 @@ class ApartStore:
             news = self._news
             copies = await self.routing.load(list(wanted))
             late = [a for a, copy in zip(wanted, copies, strict=True) if (copy.rev if copy else 0) < wanted[a]]
-            if not late:
+            if not late or not await self._to_come({a: wanted[a] for a in late}):
                 return
             if asyncio.get_running_loop().time() >= give_up_at:
                 what = f"rev {wanted[late[0]]} of {late[0].type} {late[0].id}"
@@ -195,9 +203,25 @@ class ApartStore:
             except TimeoutError:
                 continue
 
+    async def _to_come(self, wanted: dict[Address, int]) -> bool:
+        """Whether the records database has one of these versions: what it has not got is not waited for."""
+        found = await self.records.load(list(wanted))
+        return any(r is not None and r.rev >= rev for r, rev in zip(found, wanted.values(), strict=True))
+
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def _side_of(commit: Commit) -> Side:
+    """The side of what it writes; of a decision not to write, the side of the record that it is about."""
+    sides = {side_of(w.after.TYPE) for w in commit.writes}
+    if len(sides) > 1:
+        raise ValueError(f"a commit writes on both sides: {sorted({w.after.TYPE for w in commit.writes})}")
+    if commit.writes:
+        return side_of(commit.writes[0].after.TYPE)
+    about = commit.entry.why.record if commit.entry is not None else None
+    return side_of(about.type) if about is not None else "routing"
 
 
 class OnCopies:
