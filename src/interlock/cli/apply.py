@@ -39,12 +39,14 @@ def apply(
     """
     from interlock.cli.configuration.carry_out import carry_out
     from interlock.cli.configuration.plan import Step, plan
-    from interlock.cli.configuration.present import look
-    from interlock.cli.configuration.reading import read
+    from interlock.cli.configuration.present import look, look_at_people
+    from interlock.cli.configuration.reading import names_people, read
 
     wanted = read(files)
     connection = Connection(server)
     present = look(connection)
+    if names_people(wanted):
+        look_at_people(connection, present)
     made = plan(wanted, present, prune=prune)
     document: dict[str, Any] = {"plan": made.document(), "done": []}
     if not json:

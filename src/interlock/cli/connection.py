@@ -26,6 +26,8 @@ class Server:
     "The server; INTERLOCK_URL names it too. Default: http://127.0.0.1:8080."
     key_file: Path | None = None
     "A file that holds the key; INTERLOCK_KEY holds it too."
+    context: str | None = None
+    "A server by its name in contexts.toml, with its key; INTERLOCK_CONTEXT names one too."
 
 
 class Answer:
@@ -45,6 +47,7 @@ class Connection:
     """Requests to one server."""
 
     def __init__(self, server: Server, *, needs_key: bool = True) -> None:
+        server = _found(server)
         self.url = (server.url or os.environ.get("INTERLOCK_URL") or DEFAULT_URL).rstrip("/")
         self._parts = urlsplit(self.url)
         if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
@@ -160,7 +163,22 @@ class Connection:
         return Failure(what or f"the server answered {status}", why, next, code=code)
 
 
+def _found(server: Server) -> Server:
+    """A server with what its context says. A context named by the environment does not count beside a URL of its own."""
+    elsewhere = server.url or os.environ.get("INTERLOCK_URL")
+    named = server.context or (None if elsewhere else os.environ.get("INTERLOCK_CONTEXT"))
+    if not named:
+        return server
+    from interlock.cli.contexts import context
+
+    known = context(named)
+    return Server(url=server.url or known.url, key_file=server.key_file or known.key_file, context=named)
+
+
 def _key(server: Server) -> str:
+    """The key; that of the environment is not sent to the server of a context, which has its own."""
+    if server.context and server.key_file is None:
+        return ""
     path = server.key_file or (Path(named) if (named := os.environ.get("INTERLOCK_KEY_FILE")) else None)
     if path is None:
         return os.environ.get("INTERLOCK_KEY", "")

@@ -29,11 +29,15 @@ def diff(
         Count what no file lists as a difference.
     """
     from interlock.cli.configuration.plan import plan
-    from interlock.cli.configuration.present import look
-    from interlock.cli.configuration.reading import read
+    from interlock.cli.configuration.present import look, look_at_people
+    from interlock.cli.configuration.reading import names_people, read
 
     wanted = read(files)
-    made = plan(wanted, look(Connection(server)), prune=prune)
+    connection = Connection(server)
+    present = look(connection)
+    if names_people(wanted):
+        look_at_people(connection, present)
+    made = plan(wanted, present, prune=prune)
     if json:
         output.document(made.document())
     else:

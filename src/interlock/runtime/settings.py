@@ -20,7 +20,7 @@ from interlock.service.reactions import ROLES, Role
 from interlock.store.urls import shown
 
 PREFIX = "INTERLOCK_"
-OF_CLIENTS = frozenset({"url", "key", "key_file", "config"})
+OF_CLIENTS = frozenset({"url", "key", "key_file", "context", "contexts", "config"})
 """Names that the commands which talk to a server read by themselves."""
 SECRETS = frozenset({"bootstrap_key"})
 """Settings that are never shown, never a flag, and may stand in a file named by `…_FILE`."""

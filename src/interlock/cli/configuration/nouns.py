@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+USERS = "users"
+"""People are referred to, by mail address or, without one, by name; they are not made by files."""
 GUARDS = frozenset({"rev", "basis"})
 
 
@@ -25,6 +27,7 @@ class Noun:
     inner            fields that hold a list of objects with such an id in one member: that member, and the section
     ordered          the order of its records means something
     fixed            fields that never change after creation
+    unsaid           fields that may be said, and that exported files leave out
     pruned           what stands in for deleting; `None`: DELETE; `False`: it cannot be taken away
     about            what exported files say above the section
     """
@@ -36,6 +39,7 @@ class Noun:
     identity: tuple[str, ...] = ("name",)
     refs: Mapping[str, str] = field(default_factory=dict[str, str])
     fixed: frozenset[str] = frozenset()
+    unsaid: frozenset[str] = frozenset()
     pruned: Mapping[str, Any] | bool | None = None
     inner: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     ordered: bool = False
@@ -119,9 +123,11 @@ def _people_and_rules() -> tuple[Noun, ...]:
         ),
         Noun(
             section="teams", title="team", path="/v1/teams",
-            fields=_fields(teams.TeamNew, first=("name",), but=frozenset({"members"})), pruned=False,
+            fields=_fields(teams.TeamNew, first=("name",)), refs={"members": USERS}, unsaid=frozenset({"members"}),
+            pruned=False,
             about="""Teams: who serves the same queues. A team is known by its name.
-Members are people, not configuration, and stay as they are. Teams cannot be deleted.""",
+`members` lists people by mail address, or by name where they have none; left out, they stay as they are.
+Teams cannot be deleted.""",
         ),
         Noun(
             section="teamRouting", title="routing settings of team", path="/v1/routing/settings", identity=("team",),
@@ -149,6 +155,6 @@ A rule is known by its name. --prune deletes those that are not listed.""",
     )  # fmt: skip
 
 
-def noun_of(section: str) -> Noun:
-    """The section of this name."""
-    return next(n for n in all_nouns() if n.section == section)
+def title_of(section: str) -> str:
+    """What one record of a section is called in sentences."""
+    return "user" if section == USERS else next(n.title for n in all_nouns() if n.section == section)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from interlock.cli.configuration.nouns import Noun, all_nouns, noun_of
+from interlock.cli.configuration.nouns import Noun, all_nouns, title_of
 from interlock.cli.configuration.present import Held, Present
 from interlock.cli.configuration.reading import Entry, Wanted, labelled, near
 from interlock.cli.configuration.writing import OF_SYSTEM
@@ -121,7 +121,7 @@ def _check(
         known = {*present.ids[section], *(text for text, _ in pairs.get(section, ()))}
         for value in given if isinstance(given, list) else [given]:
             if value is not None and value not in known:
-                title = noun_of(section).title
+                title = title_of(section)
                 wrong.append(f"{entry.at_field(name)}: there is no {title} {value}.{near(str(value), map(str, known))}")
 
 

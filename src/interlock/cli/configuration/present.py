@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from interlock.cli.configuration.nouns import Noun, all_nouns
+from interlock.cli.configuration.nouns import USERS, Noun, all_nouns
 from interlock.cli.configuration.reading import labelled
 from interlock.cli.connection import Connection
 
@@ -29,7 +30,7 @@ class Present:
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Held]] = {n.section: {} for n in all_nouns()}
-        self.ids: dict[str, dict[str, str]] = {n.section: {} for n in all_nouns()}
+        self.ids: dict[str, dict[str, str]] = {section: {} for section in (*self.records, USERS)}
         """By section: label → id. Grows while a plan is carried out."""
 
     def label(self, section: str, id: Any) -> Any:
@@ -52,18 +53,35 @@ def look(connection: Connection, only: frozenset[str] = frozenset()) -> Present:
     return out
 
 
+def look_at_people(connection: Connection, present: Present) -> None:
+    """Ask for the users too, and call members of teams by mail address, or by name where they have none.
+
+    What two of them share names nobody: neither of them can be meant by it.
+    """
+    found = [(r["id"], r["attributes"]) for r in _pages(connection, "/v1/users", {"pageSize": 500})]
+    called = [(str(a.get("email") or a.get("name") or id), id) for id, a in found]
+    often = Counter(name for name, _ in called)
+    present.ids[USERS] = {name: id for name, id in called if often[name] == 1}
+    for label, held in present.records["teams"].items():
+        members = [present.label(USERS, id) for id in held.values.get("members") or ()]
+        present.records["teams"][label] = replace(held, values={**held.values, "members": members})
+
+
 def _resources(connection: Connection, noun: Noun) -> Iterator[Any]:
     if noun.single:
         yield connection.get(noun.path).json()["data"]
-        return
-    path: str | None = noun.path
-    parameters: Mapping[str, Any] = {} if noun.ordered else {**noun.query, "pageSize": 100}
+    elif noun.ordered:
+        yield from connection.get(noun.path).json()["data"]
+    else:
+        yield from _pages(connection, noun.path, {**noun.query, "pageSize": 100})
+
+
+def _pages(connection: Connection, path: str, parameters: Mapping[str, Any]) -> Iterator[Any]:
     page = 1
-    while path:
-        document = connection.get(path, **({**parameters, "page": page} if parameters else {})).json()
+    while page:
+        document = connection.get(path, **parameters, page=page).json()
         yield from document["data"]
-        page += 1
-        path = noun.path if document["links"].get("next") else None
+        page = page + 1 if document["links"].get("next") else 0
 
 
 def _held(noun: Noun, resource: Mapping[str, Any], known: Present) -> Held:

@@ -73,6 +73,11 @@ def read(place: Path) -> Wanted:
     return found
 
 
+def names_people(wanted: Wanted) -> bool:
+    """Whether a file says who is in a team."""
+    return any("members" in entry.values for entry in wanted.get("teams", ()))
+
+
 class _Wrong(Exception):
     """One complaint that ends the reading of a file."""
 

@@ -66,7 +66,12 @@ def _fields(h: Held, indent: str) -> str:
     out: list[str] = []
     for name in names:
         value = h.values.get(name)
-        if name == "archived" or (value in (None, "") and name in h.noun.identity) or _other_target(h, name):
+        if (
+            name == "archived"
+            or name in h.noun.unsaid
+            or (value in (None, "") and name in h.noun.identity)
+            or _other_target(h, name)
+        ):
             continue
         text: str = yaml.dump(
             {name: _ordered(value)}, Dumper=_Dumper, allow_unicode=True, default_flow_style=False, width=10**9,
