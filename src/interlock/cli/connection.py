@@ -164,7 +164,7 @@ class Connection:
 
 
 def _found(server: Server) -> Server:
-    """A server with what its context says. A context named by the environment does not count beside a URL of its own."""
+    """A server with what its context says. A context of the environment does not count beside a URL of its own."""
     elsewhere = server.url or os.environ.get("INTERLOCK_URL")
     named = server.context or (None if elsewhere else os.environ.get("INTERLOCK_CONTEXT"))
     if not named:
