@@ -171,33 +171,6 @@ WRONG = [
 ]
 
 
-async def test_members_of_a_team_by_mail_address_or_name(
-    server: Served, config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    people = [{"name": "Ana", "email": "ana@example.com"}, {"name": "Bo"}, {"name": "Cy"}, {"name": "Cy"}]
-    ids = [(await server.send("POST", "/v1/users", p))["data"]["id"] for p in people]
-    edit(config, "{name: Support}", "{name: Support, members: [Bo, ana@example.com]}")
-    assert await server.call("apply", "-f", str(config)) == 0
-    assert 'members: ["Bo", "ana@example.com"]' in capsys.readouterr().out
-    (team,) = (await server.send("GET", "/v1/teams"))["data"]
-    assert team["attributes"]["members"] == [ids[1], ids[0]]
-    assert await server.call("apply", "-f", str(config)) == 0
-    assert capsys.readouterr().out == "nothing to do\n"
-    edit(config, "members: [Bo, ana@example.com]", "members: [ana@example.com]")
-    assert await server.call("apply", "-f", str(config)) == 0
-    assert 'members: ["Bo", "ana@example.com"] → ["ana@example.com"]' in capsys.readouterr().out
-    edit(config, ", members: [ana@example.com]", "")
-    assert await server.call("diff", "-f", str(config)) == 0, "a team that lists nobody keeps its people"
-    for wrong, said in (("ann@example.com", "Did you mean ana@example.com?"), ("Cy", "there is no user Cy.")):
-        text = (config / "all.yaml").read_text()
-        edit(config, "{name: Support}", f"{{name: Support, members: [{wrong}]}}")
-        assert await server.call("apply", "-f", str(config)) == 2
-        told = capsys.readouterr().err
-        assert "all.yaml:8: there is no user" in told
-        assert said in told
-        (config / "all.yaml").write_text(text)
-
-
 @pytest.mark.parametrize(("old", "new", "said"), WRONG, ids=[w[2][:40] for w in WRONG])
 async def test_what_cannot_be_is_refused_with_file_and_line(
     server: Served, config: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
