@@ -137,6 +137,7 @@ async def test_who_is_named_when_it_is_reopened_keeps_it(house: House, admin: Cl
 async def test_a_call_makes_its_agent_busy(
     house: House, admin: Client, floor: Floor, mode: str, during: str, after: str
 ) -> None:
+    assert (await admin.get(SETTINGS))["data"]["attributes"]["voiceAfterWork"] == "manual", "unless an org says so"
     await admin.put(SETTINGS, {"voiceAfterWork": mode})
     await floor.sign_in()
     c = await given(house, admin, floor, channels=["voice"])

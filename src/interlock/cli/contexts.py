@@ -2,9 +2,10 @@
 
     [production]
     url = "https://interlock.example.com"
-    key_file = "/home/ana/.interlock/production.key"
+    key_file = "production.key"
 
-The file is `INTERLOCK_CONTEXTS`, else `interlock/contexts.toml` below `XDG_CONFIG_HOME` (`~/.config`). It holds no key.
+The file is `INTERLOCK_CONTEXTS`, else `interlock/contexts.toml` below `XDG_CONFIG_HOME` (`~/.config`). It holds no key; a key file's path is taken from where the
+file is.
 """
 
 from __future__ import annotations

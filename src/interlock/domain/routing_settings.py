@@ -72,7 +72,7 @@ class OrgSettings(Record, frozen=True, kw_only=True):
     """Whether a workflow was ever made: an org without one never looks for them."""
     skill_rules: int = 0
     """How many skill rules were ever made, written with each: an org that has none never looks for them."""
-    voice_after_work: Literal["off", "manual", "restore"] = "off"
+    voice_after_work: Literal["off", "manual", "restore"] = "manual"
     """Whether a call makes its agent busy, and what they are when its item is done: busy still, or what they were."""
     unreachable_seconds: int | None = None
     """After how long without a sign of life an agent counts as unreachable; `None`: nobody does."""

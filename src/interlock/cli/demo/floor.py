@@ -57,7 +57,10 @@ async def set_up(client: Client, key: str) -> Floor:
     for name, field, operator, value, queue in RULES:
         criteria = {"and": [{field: {"operator": operator, "value": value}}]}
         await make("/v1/routing/queue-rules", {"name": name, "criteria": criteria, "queueKey": queue})
-    settings = {"acceptTimeoutSeconds": ACCEPT_SECONDS, "requeueWhenOffline": True, "capacity": {"total": CAPACITY}}
+    settings = {
+        "acceptTimeoutSeconds": ACCEPT_SECONDS, "requeueWhenOffline": True, "capacity": {"total": CAPACITY},
+        "voiceAfterWork": "off",
+    }  # fmt: skip
     await client.send("PUT", "/v1/routing/org-settings", settings, key=key)
     teams: dict[str, str] = {}
     for name, serves in TEAMS.items():
