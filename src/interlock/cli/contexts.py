@@ -4,8 +4,8 @@
     url = "https://interlock.example.com"
     key_file = "production.key"
 
-The file is `INTERLOCK_CONTEXTS`, else `interlock/contexts.toml` below `XDG_CONFIG_HOME` (`~/.config`). It holds no key; a key file's path is taken from where the
-file is.
+The file is `INTERLOCK_CONTEXTS`, else `interlock/contexts.toml` below `XDG_CONFIG_HOME` (`~/.config`). It holds no key;
+the path of a key file is taken from where it is.
 """
 
 from __future__ import annotations
