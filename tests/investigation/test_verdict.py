@@ -7,8 +7,8 @@ import pickle
 import pytest
 from tests.histories.notation import witness
 
-from interlock.investigation.finding import Certainty, Finding, Refused, Severity
-from interlock.investigation.investigate import Input, Report, examine, grouped, investigate_groups, report
+from interlock.investigation.finding import Certainty, Finding, Input, Refused, Severity
+from interlock.investigation.investigate import Report, examine, grouped, investigate_groups, report
 from interlock.investigation.observation import Place, RecordRef
 from interlock.investigation.verdict import rank, verdict_of
 
@@ -53,7 +53,7 @@ def test_the_verdict(text: str, verdict: str) -> None:
 
 
 def test_what_could_not_be_read_makes_it_unknown() -> None:
-    broken_line = Input(name="a.log", refused=(Refused(Place(0, 3), "no JSON"),))
+    broken_line = Input(name="a.log", refused=[Refused(Place(0, 3), "no JSON")])
     assert said(SOUND, (broken_line,)).verdict == "unknown"
     assert said(SOUND, (Input(name="a.log"),)).verdict == "sound"
 

@@ -218,7 +218,7 @@ def _is_long(stdin: Any) -> bool:
 
 
 def _at_once(reading: Any) -> tuple[Report, list[History]]:
-    from interlock.investigation.investigate import USUAL, Input, examine, grouped, last_moment
+    from interlock.investigation.investigate import USUAL, examine, grouped, last_moment
     from interlock.investigation.investigate import report as put_together
 
     entries: list[Any] = []
@@ -229,14 +229,7 @@ def _at_once(reading: Any) -> tuple[Report, list[History]]:
         partial = True
     histories = grouped(entries, USUAL)
     end = last_moment(entries)
-    inputs = [
-        Input(
-            name=i.name, format=i.format, bytes=i.bytes, entries=i.entries, observations=i.observations + i.audits,
-            repairs=tuple(i.repairs), refused=tuple(i.refused),
-        )
-        for i in reading.inputs
-    ]  # fmt: skip
-    return put_together((examine(h, end) for h in histories), inputs, partial=partial), histories
+    return put_together((examine(h, end) for h in histories), reading.inputs, partial=partial), histories
 
 
 def _written(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +12,10 @@ from interlock.investigation.observation import Audit, Observation, Place, Recor
 Severity = Literal["high", "medium", "low"]
 Certainty = Literal["proven", "inferred", "possible"]
 Verdict = Literal["broken", "unknown", "sound"]
+
+
+LISTED_MAX = 1_000
+"""Repairs and refusals of one input that are kept with their places; beyond that they are counted only."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -88,6 +92,48 @@ class Refused(msgspec.Struct, frozen=True):
 
     place: Place
     why: str
+
+
+class Input(msgspec.Struct):
+    """What became of one input: counted while it is read.
+
+    bytes, lines       plain bytes read, after unpacking; number of the last line read
+    entries    lines, rows, blocks that are objects          silent   of these, how many say nothing of any record
+    repaired, refusals   how many there were in all          repairs, refused   the first `LISTED_MAX` of them
+    packing    `gzip`, `zstd` or empty
+    """
+
+    name: str
+    format: str = ""
+    packing: str = ""
+    bytes: int = 0
+    lines: int = 0
+    entries: int = 0
+    observations: int = 0
+    audits: int = 0
+    silent: int = 0
+    repaired: int = 0
+    refusals: int = 0
+    repairs: list[Repair] = []
+    refused: list[Refused] = []
+
+    @property
+    def told(self) -> int:
+        """What was understood: observations and audits."""
+        return self.observations + self.audits
+
+    def refuse(self, refused: Refused) -> None:
+        """Counts what could not be read."""
+        self.refusals += 1
+        if len(self.refused) < LISTED_MAX:
+            self.refused.append(refused)
+
+    def note(self, repairs: Iterable[Repair]) -> None:
+        """Counts what was repaired."""
+        for repair in repairs:
+            self.repaired += 1
+            if len(self.repairs) < LISTED_MAX:
+                self.repairs.append(repair)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,25 +11,13 @@ import msgspec
 
 from interlock.investigation.detectors.capacity import Held, Limit, holdings, over_capacity
 from interlock.investigation.detectors.table import DETECTORS, NEEDS_AUDIT, NEEDS_ITEM, NEEDS_SYNC
-from interlock.investigation.finding import Finding, History, Hole, Limits, Refused, Repair, Verdict
+from interlock.investigation.finding import Finding, History, Hole, Input, Limits, Verdict
 from interlock.investigation.history import Chronicle
 from interlock.investigation.observation import Audit, Entry, RecordRef
 from interlock.investigation.verdict import ASKS_MAX, asks_of, holes_of, is_doubtful, rank, verdict_of
 
 USUAL = Limits()
 """The windows that hold where nobody says otherwise."""
-
-
-class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """One input as it was read. `entries`: lines, rows, blocks; `observations`: what they came to, with audits."""
-
-    name: str
-    format: str = ""
-    bytes: int = 0
-    entries: int = 0
-    observations: int = 0
-    repairs: tuple[Repair, ...] = ()
-    refused: tuple[Refused, ...] = ()
 
 
 class RecordSeen(msgspec.Struct, frozen=True):

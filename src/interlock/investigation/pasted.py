@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from interlock.investigation.explain import explain
-from interlock.investigation.finding import History, Limits, Refused
-from interlock.investigation.investigate import USUAL, Input, Report, examine, grouped, last_moment, report
+from interlock.investigation.finding import History, Input, Limits, Refused
+from interlock.investigation.investigate import USUAL, Report, examine, grouped, last_moment, report
 from interlock.investigation.observation import Entry
 from interlock.investigation.readers.reading import FORMATS, Reading, UnknownFormat
 from interlock.investigation.readers.source import Named, Stream
@@ -88,15 +88,17 @@ def investigate(
     entries: list[Entry] = list(islice(reading, ENTRIES_MAX))
     cut = len(entries) == ENTRIES_MAX
     entries, refused = _without(entries, undone)
-    inputs = [
-        Input(
-            name=i.name, format=i.format, bytes=i.bytes, entries=i.entries, observations=i.observations + i.audits,
-            repairs=tuple(r for r in i.repairs if (r.place.input, r.place.line) not in undone),
-            refused=(*i.refused, *(r for r in refused if r.place.input == n)),
-        )
-        for n, i in enumerate(reading.inputs)
-    ]  # fmt: skip
+    inputs = [_undone(i, undone, [r for r in refused if r.place.input == n]) for n, i in enumerate(reading.inputs)]
     return of_entries(entries, inputs, partial=cut)
+
+
+def _undone(read: Input, undone: frozenset[tuple[int, int]], refused: list[Refused]) -> Input:
+    """The input without the repairs that were undone, and with the entries that are refused for it."""
+    repairs = [r for r in read.repairs if (r.place.input, r.place.line) not in undone]
+    return msgspec.structs.replace(
+        read, repairs=repairs, repaired=read.repaired - len(read.repairs) + len(repairs),
+        refused=[*read.refused, *refused], refusals=read.refusals + len(refused),
+    )  # fmt: skip
 
 
 def of_entries(

@@ -27,14 +27,12 @@ import msgspec
 
 from interlock.investigation.big.lines import Share, lines_of, shares, whole_line
 from interlock.investigation.detectors.capacity import Held, Limit, over_capacity
-from interlock.investigation.finding import History, Limits, Refused, Repair
-from interlock.investigation.investigate import Examined, Input, Report, examine, report
+from interlock.investigation.finding import LISTED_MAX, History, Input, Limits, Refused, Repair
+from interlock.investigation.investigate import Examined, Report, examine, report
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.observation import Audit, Entry, Observation, Place
-from interlock.investigation.readers import Input as Read
 from interlock.investigation.readers import Reading
 from interlock.investigation.readers.detect import Format, detect
-from interlock.investigation.readers.reading import LISTED_MAX
 from interlock.investigation.readers.source import LINE_BYTES_MAX, Line, Named, Stream, named_inputs
 
 PIECE_BYTES = 16 << 20
@@ -62,7 +60,7 @@ class Told(NamedTuple):
     begin: int
     lines: int
     bytes: int
-    read: Read
+    read: Input
     end: int | None
 
 
@@ -182,7 +180,7 @@ def _taken(plan: Plan, pieces: Iterable[Piece]) -> Iterator[tuple[Key | None, An
 
 
 def _keyed(
-    input: int, begin: int, entries: Iterator[Entry], read: Read, size: int | None = None
+    input: int, begin: int, entries: Iterator[Entry], read: Input, size: int | None = None
 ) -> Iterator[tuple[Key | None, Any]]:
     end: int | None = None
     for n, entry in enumerate(entries):
@@ -193,7 +191,7 @@ def _keyed(
     yield None, Told(input, begin, read.lines, read.bytes - begin if size is None else size, read, end)
 
 
-def _lines(share: Share, read: Read) -> Iterator[Line]:
+def _lines(share: Share, read: Input) -> Iterator[Line]:
     """A share's lines, numbered within it. What is too long for a line is refused."""
     with lines_of(share) as (lines, offset):
         begin = offset
@@ -258,8 +256,9 @@ def _inputs(reading: Reading, told: Sequence[Told]) -> tuple[list[Input], Starts
         one = next((p.read.format for p in parts if p.read.format), named.format)
         inputs.append(Input(
             name=named.name, format=one, bytes=sum(p.bytes for p in parts), entries=sum(p.read.entries for p in parts),
-            observations=sum(p.read.observations + p.read.audits for p in parts),
-            repairs=tuple(repairs[:LISTED_MAX]), refused=tuple(refused[:LISTED_MAX]),
+            observations=sum(p.read.observations for p in parts), audits=sum(p.read.audits for p in parts), lines=lines,
+            silent=sum(p.read.silent for p in parts), repaired=sum(p.read.repaired for p in parts),
+            refusals=sum(p.read.refusals for p in parts), repairs=repairs[:LISTED_MAX], refused=refused[:LISTED_MAX],
         ))  # fmt: skip
     return inputs, starts
 

@@ -238,3 +238,21 @@ def test_a_line_that_has_its_declared_length_never_enters_repair(monkeypatch: py
         monkeypatch.setattr("interlock.investigation.readers.jsonlines.Block", refuse)
         _, report = read(line + b"\n", format="json-lines")
         assert (report.entries, report.repaired, report.refusals) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("size", [100_000, 3 * MIB, 40 * MIB])
+def test_a_log_whose_first_line_is_long(size: int) -> None:
+    count, report = read(b'{"a":1,"b":"' + b"x" * size + b'"}\n' + GOOD)
+    assert count == 6
+    if size < 16 * MIB:
+        assert (report.format, report.entries, report.refused) == ("json-lines", 7, [])
+    else:
+        assert ["longer than" in r.why for r in report.refused] == [True]
+
+
+def test_a_long_document_on_one_line_is_no_log() -> None:
+    change = '{"seq":%d,"id":"d%d","changes":[{"rev":"2-x"}],"doc":{"type":"o","n":1}}'
+    feed = '{"results":[' + ",".join(change % (n, n) for n in range(2_000)) + '],"last_seq":7}'
+    for end in ("", "\n"):
+        count, report = read((feed + end).encode())
+        assert (count, report.format) == (2_000, "couchdb-changes")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from interlock.investigation.finding import Evidence, Finding, History, Lost, SeenBasis
-from interlock.investigation.investigate import Input, Report, examine, grouped, last_moment, report
+from msgspec import structs
+
+from interlock.investigation.finding import Evidence, Finding, History, Input, Lost, SeenBasis
+from interlock.investigation.investigate import Report, examine, grouped, last_moment, report
 from interlock.investigation.observation import Moved, Observation, Place, RecordRef, Times
 from interlock.investigation.readers import open_inputs
 from interlock.investigation.report.timeline import Timeline, timeline_of
@@ -21,13 +23,7 @@ def investigated(path: Path = INCIDENT) -> tuple[Report, list[History]]:
     entries = list(reading)
     histories = grouped(entries)
     end = last_moment(entries)
-    inputs = [
-        Input(
-            name=Path(i.name).name, format=i.format, bytes=i.bytes, entries=i.entries,
-            observations=i.observations + i.audits, repairs=tuple(i.repairs), refused=tuple(i.refused),
-        )
-        for i in reading.inputs
-    ]  # fmt: skip
+    inputs = [structs.replace(i, name=Path(i.name).name) for i in reading.inputs]
     return report((examine(h, end) for h in histories), inputs), histories
 
 

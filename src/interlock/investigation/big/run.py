@@ -39,11 +39,10 @@ from interlock.investigation.big.spill import (
 )
 from interlock.investigation.big.take import Took, take, take_slowly
 from interlock.investigation.big.worker import FINDINGS_MAX, Judge, Sources, Tally
-from interlock.investigation.finding import Finding, History, Limits, Refused
-from interlock.investigation.investigate import Examined, Input, Report, Screened, report
+from interlock.investigation.finding import Finding, History, Input, Limits, Refused
+from interlock.investigation.investigate import Examined, Report, Screened, report
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.observation import Place
-from interlock.investigation.readers import Input as Read
 
 MEMORY = 128 << 20
 WORKERS = 2
@@ -268,17 +267,13 @@ def _firsts(took: list[Took]) -> dict[int, list[tuple[int, int]]]:
     return firsts
 
 
-def _inputs(laid: LaidOut, taken: list[Took], slow: list[tuple[int, Read]]) -> list[Input]:
+def _inputs(laid: LaidOut, taken: list[Took], slow: list[tuple[int, Input]]) -> list[Input]:
     """The report on each input, in order. Lines that were counted within a share are numbered in their input."""
     told = dict(slow)
     out: list[Input] = []
     for n, named in enumerate(laid.reading.inputs):
         if n not in laid.fast:
-            read = told.get(n, named)
-            out.append(Input(
-                name=read.name, format=read.format, bytes=read.bytes, entries=read.entries,
-                observations=read.observations + read.audits, repairs=tuple(read.repairs), refused=tuple(read.refused),
-            ))  # fmt: skip
+            out.append(told.get(n, named))
             continue
         parts = sorted((t for t in taken if t.share.input == n), key=lambda t: t.share.begin)
         before, repairs, refused = 0, [], []
@@ -290,8 +285,9 @@ def _inputs(laid: LaidOut, taken: list[Took], slow: list[tuple[int, Read]]) -> l
             refused.append(Refused(Place(n, before), laid.trouble[n]))
         out.append(Input(
             name=named.name, format="json-lines", bytes=sum(t.share.end - t.share.begin for t in parts),
-            entries=sum(t.entries for t in parts), observations=sum(t.observations for t in parts),
-            repairs=tuple(repairs), refused=tuple(refused),
+            entries=sum(t.entries for t in parts), observations=sum(t.observations for t in parts), lines=before,
+            repaired=sum(t.repaired for t in parts), refusals=sum(t.refusals for t in parts) + (n in laid.trouble),
+            repairs=repairs, refused=refused,
         ))  # fmt: skip
     return out
 

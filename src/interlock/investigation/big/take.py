@@ -15,12 +15,12 @@ from interlock.investigation.big.names import Names
 from interlock.investigation.big.parse import Columns, Rows
 from interlock.investigation.big.spill import WORKER_BITS, Entries, Spill
 from interlock.investigation.compact import AT, INPUT_SHIFT, ORDER, PLACE, SESSIONS, Row, compact_of
-from interlock.investigation.finding import Refused, Repair
+from interlock.investigation.finding import LISTED_MAX, Input, Refused, Repair
 from interlock.investigation.observation import Audit, Place
 from interlock.investigation.readers import jsonlines
 from interlock.investigation.readers.audit import MESSAGE
 from interlock.investigation.readers.envelopes import Envelopes
-from interlock.investigation.readers.reading import LISTED_MAX, Input, Reading
+from interlock.investigation.readers.reading import Reading
 from interlock.investigation.readers.source import LINE_BYTES_MAX, Line
 
 BATCH_LINES, COLLECTED_LINES = 4_096, 128

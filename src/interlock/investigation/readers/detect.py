@@ -10,6 +10,7 @@ import msgspec
 from interlock.investigation.readers.table import delimiter_of
 
 NUL_SHARE_MAX = 0.2
+LONG_BYTES = 64 << 10
 
 CONTAINERS = ("incident-document", "json-lines", "json", "csv", "tsv")
 SHAPES = ("debezium", "couchdb-changes", "kubernetes-audit")
@@ -60,7 +61,9 @@ def _container(head: bytes) -> str | None:
     rows = [row.strip(b" \t\r\0") for row in head.split(b"\n")]
     if b"{" not in head:
         return None
-    if any(_is_object(row) for row in rows[:200]):
+    # A long line is one of several, or it is the whole input, which its own reader takes apart piece by piece.
+    alone = len(rows[0]) > LONG_BYTES and not any(rows[1:])
+    if not alone and any(_is_object(row) for row in rows[:200]):
         fenced = begin.startswith((b"#", b"```")) or b"\n```" in head
         return "incident-document" if fenced else "json-lines"
     if begin[:1] in (b"{", b"["):
@@ -75,7 +78,11 @@ def _is_object(row: bytes) -> bool:
     if begin < 0 or not row.rstrip(b",").endswith(b"}"):
         return False
     try:
-        value = msgspec.json.decode(row[begin:].rstrip(b","))
+        value = _members(row[begin:].rstrip(b","))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
-    return isinstance(value, dict) and len(value) > 1
+    return len(value) > 1
+
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""An object, of which only the members are told apart: a long line would be twenty times as large as objects."""

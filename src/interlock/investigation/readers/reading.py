@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
-from interlock.investigation.finding import Refused, Repair
+from interlock.investigation.finding import Input, Refused
 from interlock.investigation.mapping import Mapping
 from interlock.investigation.mapping import load as load_map
 from interlock.investigation.observation import Audit, Entry, Place
@@ -23,9 +21,6 @@ from interlock.investigation.readers.kubernetes import KubernetesAudit
 from interlock.investigation.readers.mapped import Mapped
 from interlock.investigation.readers.shape import Found, Item, Shape
 from interlock.investigation.readers.source import Line, Named, Stream, lines_of, named_inputs
-
-LISTED_MAX = 1_000
-"""Repairs and refusals of one input that are kept with their places; beyond that they are counted only."""
 
 BUFFER_BYTES = 1 << 20
 
@@ -45,43 +40,6 @@ SHAPES: tuple[Callable[[], Shape], ...] = (Debezium, KubernetesAudit, CouchChang
 
 class UnknownFormat(ValueError):
     """There is no format of that name."""
-
-
-class Input(msgspec.Struct):
-    """What became of one input.
-
-    bytes, lines       plain bytes read, after unpacking; number of the last line read       entries   objects found
-    silent     objects that say nothing of any record        repaired, refusals   how many there were in all
-    repairs, refused   the first `LISTED_MAX` of them, with their places
-    packing    `gzip`, `zstd` or empty
-    """
-
-    name: str
-    format: str = ""
-    packing: str = ""
-    bytes: int = 0
-    lines: int = 0
-    entries: int = 0
-    observations: int = 0
-    audits: int = 0
-    silent: int = 0
-    repaired: int = 0
-    refusals: int = 0
-    repairs: list[Repair] = []
-    refused: list[Refused] = []
-
-    def refuse(self, refused: Refused) -> None:
-        """Counts what could not be read."""
-        self.refusals += 1
-        if len(self.refused) < LISTED_MAX:
-            self.refused.append(refused)
-
-    def note(self, repairs: Iterable[Repair]) -> None:
-        """Counts what was repaired."""
-        for repair in repairs:
-            self.repaired += 1
-            if len(self.repairs) < LISTED_MAX:
-                self.repairs.append(repair)
 
 
 class Reading:

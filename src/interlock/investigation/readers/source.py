@@ -17,6 +17,11 @@ LINE_BYTES_MAX = 16 << 20
 """The longest line that is read; the rest of a longer one is passed over."""
 
 HEAD_BYTES = 64 << 10
+"""So much of an input tells its format, if its first line ends in it."""
+
+HEAD_BYTES_MAX = 4 << 20
+"""So much is looked at where the first line is an object that does not."""
+
 """How much of an input is looked at to tell its format."""
 
 CHUNK_BYTES = 256 << 10
@@ -84,7 +89,7 @@ class Stream(io.RawIOBase):
         self._pending = b""
         self._ended = False
         self._begin()
-        self.head = self._fill(HEAD_BYTES)
+        self.head = self._begun()
         self._ahead = memoryview(self.head)
         if self.head.startswith(BOM):
             self._ahead = self._ahead[len(BOM) :]
@@ -98,6 +103,17 @@ class Stream(io.RawIOBase):
         elif self._pending.startswith(ZSTD_MAGIC):
             maker, error = zstd()
             self.packing, self._unpack = "zstd", _Members(maker, error).unpack
+
+    def _begun(self) -> bytes:
+        """The beginning; where a long object is its first line, with what follows that line."""
+        head = self._fill(HEAD_BYTES)
+        if b"\n" in head or not head.removeprefix(BOM).lstrip().startswith(b"{"):
+            return head
+        parts, size = [head], len(head)
+        while b"\n" not in parts[-1] and size < HEAD_BYTES_MAX and (more := self._fill(HEAD_BYTES)):
+            parts.append(more)
+            size += len(more)
+        return b"".join((*parts, self._fill(HEAD_BYTES)))
 
     def _take(self) -> bytes:
         try:

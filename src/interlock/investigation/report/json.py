@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from interlock.investigation.anomalies import CATALOGUE
-from interlock.investigation.finding import Evidence, Finding, Repair
-from interlock.investigation.investigate import Input, Report
+from interlock.investigation.finding import Evidence, Finding, Input, Repair
+from interlock.investigation.investigate import Report
 from interlock.investigation.observation import RecordRef
 
 CONTRACT = "interlock.investigation/1"
@@ -84,7 +84,7 @@ def _input(i: Input) -> dict[str, Any]:
         "format": i.format,
         "bytes": i.bytes,
         "entries": i.entries,
-        "observations": i.observations,
+        "observations": i.told,
         "repairs": [_repair(r) for r in i.repairs],
         "refused": [{"line": r.place.line, "why": r.why} for r in i.refused],
     }

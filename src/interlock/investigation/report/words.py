@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from interlock.investigation.anomalies import CATALOGUE
-from interlock.investigation.finding import Hole
-from interlock.investigation.investigate import Input, Report
+from interlock.investigation.finding import Hole, Input
+from interlock.investigation.investigate import Report
 from interlock.investigation.observation import Place
 from interlock.investigation.report.json import input_name
 from interlock.investigation.report.timeline import short, word_for
@@ -56,11 +56,12 @@ def ranges(revs: tuple[int, ...]) -> str:
 def input_text(i: Input) -> str:
     """What an input was, and what it came to."""
     said = f"{i.name}: {i.format or 'unknown format'}, {i.bytes:,} bytes, "
-    said += f"{i.entries:,} entries, {i.observations:,} observations"
+    said += f"{i.entries:,} entries, {i.told:,} observations"
     if i.repairs:
         proven = sum(r.proof == "proven" for r in i.repairs)
-        said += f", {len(i.repairs)} repairs ({proven} proven by length)"
-    return said + (f", {len(i.refused)} not readable" if i.refused else "")
+        of = "" if i.repaired == len(i.repairs) else f" of the first {len(i.repairs):,}"
+        said += f", {i.repaired:,} repairs ({proven}{of} proven by length)"
+    return said + (f", {i.refusals:,} not readable" if i.refused else "")
 
 
 def count(n: int, word: str) -> str:
