@@ -22,7 +22,7 @@ from interlock.domain.assignment import Actor, Coupled
 from interlock.domain.decision import Decision, Provenance, Why, Write, birth
 from interlock.domain.log import entry_of
 from interlock.domain.work_item import PassHead, QueuePass, WorkItem
-from interlock.ports import Commit, Query
+from interlock.ports import Commit, Query, World
 from interlock.service import orgs
 
 ROOM = Path(interlock.console.__file__).parent
@@ -168,7 +168,7 @@ async def test_ten_thousand_waiting_are_explained_by_their_reasons(house: House,
     somebody = await Browser(house).sign_in(admin, "supervisor")
     took: dict[int, float] = {}
     for upto in (1_000, 10_000):
-        await wait_for(house, floor.queue, upto)
+        await wait_for(house.world, floor.queue, upto)
         await somebody.get("/queues")
         took[upto] = min([await timed(somebody, f"/queues?open={floor.queue}") for _ in range(3)])
     page = (await somebody.get(f"/queues.json?open={floor.queue}")).json()
@@ -198,11 +198,11 @@ async def timed(somebody: Browser, path: str) -> float:
     return time.process_time() - began
 
 
-async def wait_for(house: House, queue: str, upto: int) -> None:
+async def wait_for(world: World, queue: str, upto: int) -> None:
     """So many items wait in a queue, as if they had come one after the other."""
-    org = (await orgs.all_orgs(house.world))[0].id
-    have = len(await house.store.find(Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, limit=upto)))
-    by, now = Provenance(org, Actor("system", "system", "system"), "bulk"), house.clock.now()
+    org = (await orgs.all_orgs(world))[0].id
+    have = len(await world.store.find(Query(name="waiting", org=org, type=WorkItem.TYPE, queue=queue, limit=upto)))
+    by, now = Provenance(org, Actor("system", "system", "system"), "bulk"), world.clock.now()
     for first in range(have, upto, 500):
         writes: list[Write] = []
         for n in range(first, min(first + 500, upto)):
@@ -215,8 +215,8 @@ async def wait_for(house: House, queue: str, upto: int) -> None:
             )  # fmt: skip
             writes.append(birth(item))
         decision = Decision(partition=queue, why=Why(direction="system", kind="change"), writes=tuple(writes))
-        entry = entry_of(decision, house.world.ids.fresh(), by, now, ())
-        await house.store.commit(Commit(entry=entry, writes=decision.writes))
+        entry = entry_of(decision, world.ids.fresh(), by, now, ())
+        await world.store.commit(Commit(entry=entry, writes=decision.writes))
 
 
 async def test_twins_show_the_same_answer_and_tags_spare_the_way(house: House, admin: Client, floor: Floor) -> None:

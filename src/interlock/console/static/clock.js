@@ -22,7 +22,7 @@ export function tick() {
     if (t.dataset.target) t.closest("tr")?.classList.toggle("late", waited > +t.dataset.target);
   }
   for (const bar of document.querySelectorAll("[data-bar]")) {
-    const share = Math.min(100, 100 * (now - bar.dataset.bar) / (+bar.dataset.target || 1));
+    const share = Math.max(0, Math.min(100, 100 * (now - bar.dataset.bar) / (+bar.dataset.target || 1)));
     bar.querySelector(".fill").setAttribute("width", share.toFixed(1));
     bar.classList.toggle("over", share >= 100);
     bar.classList.toggle("near", share >= 75 && share < 100);
