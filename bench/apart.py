@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -48,10 +48,18 @@ OUTBOX = "INSERT INTO bare.outbox (body) SELECT $1 FROM generate_series(1, $2)"
 STAGES = (("conversation", 1), ("work_item", 1), ("work_item", 2), ("work_item", 3), ("conversation", 2))
 
 
-async def bare(url: str, seconds: float) -> tuple[float, int]:
-    """Conversations a second of the bare loop, and how many they were."""
+class Bare(NamedTuple):
+    """What the bare loop came to."""
+
+    per_s: float
+    processor_ms: dict[str, float]
+
+
+async def bare(url: str, server: int, seconds: float) -> Bare:
+    """Conversations a second of the bare loop, and what one costs. `server`: the process of PostgreSQL."""
     connection = await asyncpg.connect(url)
     await connection.execute(SCHEMA)
+    spent, client = Spent({"postgres": [server]}), time.process_time()
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         ids = [f"{n:024x}" for n in range(done, done + GROUP)]
@@ -66,8 +74,9 @@ async def bare(url: str, seconds: float) -> tuple[float, int]:
                 await connection.execute(OUTBOX, BODY, len(ids))
         done += GROUP
     rate = done / (time.perf_counter() - began)
+    each = _each({**spent.seconds(), "client": time.process_time() - client}, done)
     await connection.close()
-    return rate, done
+    return Bare(rate, each)
 
 
 def _each(seconds: dict[str, float], conversations: int) -> dict[str, float]:
@@ -97,14 +106,11 @@ async def main(seconds: float, under_way: int) -> None:
         apart = story.completed / max(0.001, (story.last_at - story.first_at) / 1000)
         summary = watched.summary(told, seconds)
         await store.close()
-        in_bare = Spent({"postgres": [made.postgres.pid]})
-        began = time.process_time()
-        loop, looped = await bare(made.db, min(10.0, seconds))
-        bare_s = {**in_bare.seconds(), "client": time.process_time() - began}
+        loop = await bare(made.db, made.postgres.pid, min(10.0, seconds))
     figures = {
-        "conversations": story.completed, "apart_per_s": round(apart, 1), "bare_per_s": round(loop, 1),
-        "ratio_to_bare": round(apart / loop, 4), "lost_assignments": summary["lost_assignments"],
-        "processor_ms": _each(seconds_spent, story.completed), "bare_processor_ms": _each(bare_s, looped),
+        "conversations": story.completed, "apart_per_s": round(apart, 1), "bare_per_s": round(loop.per_s, 1),
+        "ratio_to_bare": round(apart / loop.per_s, 4), "lost_assignments": summary["lost_assignments"],
+        "processor_ms": _each(seconds_spent, story.completed), "bare_processor_ms": loop.processor_ms,
         "as_it_should": summary["as_it_should"], "because": summary["because"],
     }  # fmt: skip
     print(json.dumps(figures, indent=1))
