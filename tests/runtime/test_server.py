@@ -78,6 +78,17 @@ async def test_an_empty_store_gets_one_org_and_one_key_once(tmp_path: Path) -> N
         assert len(await orgs.all_orgs(house.world)) == 1
 
 
+async def test_processes_that_start_together_on_an_empty_store_found_one_org_between_them(tmp_path: Path) -> None:
+    """Each sees that there is no org before any has made one; one key is told, and it opens the one org."""
+    alone = settings(tmp_path).model_copy(update={"bootstrap_key": None, "role": ("api",)})
+    async with contextlib.AsyncExitStack() as stack:
+        houses = await asyncio.gather(*(stack.enter_async_context(assemble(alone)) for _ in range(3)))
+        keys = [h.first_key for h in houses if h.first_key is not None]
+        assert len(keys) == 1
+        assert len(await orgs.all_orgs(houses[0].world)) == 1
+        assert await orgs.key_of(houses[0].world, keys[0]) is not None
+
+
 async def test_what_was_left_undone_is_done_at_the_next_start(tmp_path: Path) -> None:
     """A process without roles takes a conversation; one with roles finds it in the log."""
     async with serving(tmp_path, role=()) as (_, url):

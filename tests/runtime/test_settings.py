@@ -61,6 +61,14 @@ def test_a_secret_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None
     assert "ilk_secret" not in str(found.shown())
 
 
+def test_the_url_of_the_store_may_stand_in_a_file_and_its_password_is_never_shown(tmp_path: Path) -> None:
+    """As a container's secret is handed in."""
+    (tmp_path / "db").write_text("postgresql://i:geheim@db/interlock\n", encoding="utf-8")
+    found = gather({}, {"INTERLOCK_DB_FILE": str(tmp_path / "db")})
+    assert found.settings.db == "postgresql://i:geheim@db/interlock"
+    assert "geheim" not in str(found.shown())
+
+
 def test_a_secret_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """With the reason."""
     with pytest.raises(WrongSetting, match="No such file"):
@@ -99,7 +107,7 @@ def test_every_setting_says_what_it_means() -> None:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ({"role": "webhooks"}, "webhooks is not there yet"),
+        ({"role": "webhooks"}, "GET /v1/events"),
         ({"role": "console"}, "--role api,console"),
         ({"role": "relay"}, "--nats"),
         ({"nats": "nats://127.0.0.1:4222", "db": "memory:"}, "memory: is one process's"),

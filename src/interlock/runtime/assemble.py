@@ -15,7 +15,7 @@ import structlog
 
 from interlock import __version__
 from interlock.bus.embedded import EmbeddedBus
-from interlock.domain.errors import Unavailable
+from interlock.domain.errors import KeyTaken, Unavailable
 from interlock.domain.share import share_named
 from interlock.investigation.finding import Finding
 from interlock.ports import World
@@ -235,12 +235,17 @@ def _counting(found: dict[str, int]) -> Callable[[str, int], None]:
 
 
 async def found_first(world: World, settings: Settings) -> str | None:
-    """The first org and its admin key, if the store has none. Answers the key if it was made up here, else `None`."""
+    """The first org and its admin key, if the store has none. Answers the key if it was made up here, else `None`: of
+    processes that start together one founds it.
+    """
     if await orgs.any_org(world):
         return None
     given = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else ""
     key = given or fresh_key()
-    await orgs.found(world, settings.org, key=key)
+    try:
+        await orgs.found(world, settings.org, key=key, first=True)
+    except KeyTaken:
+        return None
     return None if given else key
 
 

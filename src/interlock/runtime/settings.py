@@ -26,7 +26,7 @@ SECRETS = frozenset({"bootstrap_key"})
 """Settings that are never shown, never a flag, and may stand in a file named by `…_FILE`."""
 
 ADDRESSES = frozenset({"db", "records_db", "routing_db"})
-"""Settings that are URLs: shown without the password in them."""
+"""Settings that are URLs: shown without the password in them. They too may stand in a file named by `…_FILE`."""
 
 
 ProcessRole = Role | Literal["api", "records", "relay", "webhooks", "console"]
@@ -202,7 +202,9 @@ def gather(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
 def _refuse_what_cannot_be(settings: Settings) -> None:
     """Roles that need something else."""
     if "webhooks" in settings.role:
-        raise WrongSetting("The role webhooks is not there yet: leave it out.")
+        raise WrongSetting(
+            "There is no role webhooks: Interlock sends no webhooks yet. Leave it out, and follow GET /v1/events."
+        )
     if "console" in settings.role and ("api" not in settings.role or not settings.console):
         raise WrongSetting("The role console is part of the address that api answers on: --role api,console.")
     if "relay" in settings.role and not settings.nats:
@@ -233,7 +235,7 @@ def _of_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if name in OF_CLIENTS:
             continue
         secret = name.removesuffix("_file")
-        if name.endswith("_file") and secret in SECRETS:
+        if name.endswith("_file") and secret in SECRETS | ADDRESSES:
             out[secret] = _secret(variable, Path(value))
         else:
             out[_known(name, variable)] = value

@@ -11,17 +11,22 @@ from interlock.domain.assignment import Actor
 from interlock.domain.decision import Decision, Provenance, Why, birth, changed, step
 from interlock.domain.queue import DEFAULT_KEY, Queue
 from interlock.domain.record import Record
-from interlock.ports import Query, World
+from interlock.ports import Mark, Query, World
 from interlock.service.by_clock import each_org
 from interlock.service.transact import Done, Reading, transact
 
 ADMIN = ("org.admin",)
+FIRST = Mark(space="founded", org="", key="first", once=True)
+"""Beside the first org of a store: processes that start together on an empty one found one org between them."""
 
 
-async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap", id: str = "") -> Done:
+async def found(
+    world: World, name: str, *, key: str, key_name: str = "bootstrap", id: str = "", first: bool = False
+) -> Done:
     """A new org with its default queue, four statuses, settings and one admin key, all in one commit.
 
-    `key` is the secret in clear; only its SHA-256 is stored.
+    `key` is the secret in clear; only its SHA-256 is stored. `first`: raises `KeyTaken` if another process has founded
+    the first org of this store, however closely the two came together.
     """
     org = id or world.ids.fresh()
     by = Provenance(org, Actor("person", "cli", "bootstrap"), "cli")
@@ -44,7 +49,7 @@ async def found(world: World, name: str, *, key: str, key_name: str = "bootstrap
         why = Why(direction="person", kind="change", record=records[0].ref, rev_after=1)
         return Decision(partition=org, why=why, writes=tuple(birth(r) for r in records))
 
-    return await transact(world, by, decide)
+    return await transact(world, by, decide, beside=lambda _: (FIRST,) if first else ())
 
 
 async def raise_epoch(world: World, by: Provenance) -> Done:
