@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from types import FrameType
 from typing import Any
 
@@ -14,13 +15,14 @@ from tests.conformance.builders import Hands, commit_of, conversation
 from tests.conformance.buses import run, took
 from tests.conformance.test_bus import begun, write
 
-from interlock.bus import nats_relay
+from interlock.bus import nats, nats_relay
 from interlock.bus.nats import NatsBus
 from interlock.bus.nats_link import MSG_ID, POSITION, SINCE, NatsLink
 from interlock.bus.nats_relay import Relay
 from interlock.domain.decision import birth
 from interlock.domain.errors import Unavailable
 from interlock.runtime.local_nats import NatsNode
+from interlock.runtime.tasks import end
 from interlock.store.memory import MemoryStore
 
 ROWS = 7
@@ -139,31 +141,45 @@ class Installation:
                 await asyncio.sleep(0)
         return found
 
+    async def published(self, until: int) -> list[int]:
+        """What the stream holds once the relay has come so far."""
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(Unavailable):
+                    found = await stored(self.link)
+                    if found[-1:] == [until]:
+                        return found
+                await asyncio.sleep(0)
+
     async def end(self) -> None:
         """Stop all of it."""
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+        await end([self.task], again_s=0.5)
         await self.link.close()
 
 
-async def test_a_bus_that_lost_its_disk_is_filled_again_from_the_log(node: NatsNode) -> None:
+@pytest.fixture
+async def installed(node: NatsNode) -> AsyncIterator[Installation]:
+    """On a server of its own."""
     installed = Installation(node)
+    yield installed
+    await installed.end()
+
+
+async def test_a_bus_that_lost_its_disk_is_filled_again_from_the_log(node: NatsNode, installed: Installation) -> None:
     await write(installed.store, 1, 20)
     assert await installed.took(12) == list(range(1, 13))
     await node.kill()
     node.lose_disk()
     await write(installed.store, 21, 30)
     await node.start()
+    await installed.published(30)
     assert await installed.took(18) == list(range(13, 31))
     await write(installed.store, 31, 40)
     assert await installed.took(10) == list(range(31, 41))
-    await installed.end()
 
 
-async def test_a_bus_that_lost_the_end_of_its_disk_gets_it_again(node: NatsNode) -> None:
+async def test_a_bus_that_lost_the_end_of_its_disk_gets_it_again(node: NatsNode, installed: Installation) -> None:
     """What was acknowledged and not yet on the disk: the log has it, and the sequences are given anew."""
-    installed = Installation(node)
     await write(installed.store, 1, 10)
     assert await installed.took(10) == list(range(1, 11))
     await node.stop()
@@ -177,8 +193,7 @@ async def test_a_bus_that_lost_the_end_of_its_disk_gets_it_again(node: NatsNode)
     await node.start()
     await write(installed.store, 31, 40)
     assert await installed.took(15) == list(range(26, 41))
-    assert await stored(installed.link) == list(range(1, 41))
-    await installed.end()
+    assert await installed.published(40) == list(range(1, 41))
 
 
 async def test_a_consumer_that_the_stream_does_not_reach_back_to_reads_the_log(node: NatsNode) -> None:
@@ -199,10 +214,10 @@ async def test_a_consumer_that_the_stream_does_not_reach_back_to_reads_the_log(n
     await link.close()
 
 
-async def test_a_consumer_that_missed_a_tick_reads_the_log(node: NatsNode) -> None:
+async def test_a_consumer_that_missed_a_tick_reads_the_log(installed: Installation) -> None:
     """A tick names the one before it; a gap between the two sends the consumer back to where it was."""
-    installed = Installation(node)
     await write(installed.store, 1, 3)
+    await installed.published(3)
     assert await installed.took(3) == [1, 2, 3]
     bound = (await (await installed.link.ready()).consumers_info(installed.link.log))[0].name
     task = await begun(installed.took(1))
@@ -217,7 +232,55 @@ async def test_a_consumer_that_missed_a_tick_reads_the_log(node: NatsNode) -> No
     installed.task = asyncio.create_task(run(installed.relay))
     await write(installed.store, 4, 4)
     assert await task == [4]
-    await installed.end()
+
+
+async def test_while_the_servers_are_away_rows_come_from_the_log(node: NatsNode, installed: Installation) -> None:
+    """Each once and in order, and the stream takes over again when it is back."""
+    await write(installed.store, 1, 5)
+    await installed.published(5)
+    assert await installed.took(3) == [1, 2, 3]
+    await node.kill()
+    await write(installed.store, 6, 600)
+    assert await installed.took(590) == list(range(4, 594))
+    await node.start()
+    await write(installed.store, 601, 610)
+    assert await installed.took(17) == list(range(594, 611))
+    assert await installed.published(610) == list(range(1, 611))
+
+
+async def test_a_stream_that_stands_still_is_passed_by(
+    node: NatsNode, installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that hangs, a node that is behind: nothing says that anything is wrong, but the log goes on."""
+    monkeypatch.setattr(nats, "STILL_S", 0.2)
+    await write(installed.store, 1, 5)
+    await installed.published(5)
+    assert await installed.took(5) == [1, 2, 3, 4, 5]
+    installed.task.cancel()
+    await write(installed.store, 6, 400)
+    assert await installed.took(395) == list(range(6, 401))
+    installed.task = asyncio.create_task(run(installed.relay))
+    await write(installed.store, 401, 410)
+    assert await installed.took(10) == list(range(401, 411))
+
+
+async def test_a_stream_that_nobody_fills_is_passed_by(installed: Installation) -> None:
+    """Nothing was ever published to it, or its disk is gone and so is the relay."""
+    installed.task.cancel()
+    await write(installed.store, 1, 5)
+    assert await installed.took(5) == [1, 2, 3, 4, 5]
+
+
+async def test_a_connection_that_hangs_is_replaced(installed: Installation) -> None:
+    """Whoever listened on the old one binds anew and misses nothing."""
+    await write(installed.store, 1, 5)
+    await installed.published(5)
+    assert await installed.took(5) == [1, 2, 3, 4, 5]
+    hangs = (await installed.link.ready())._nc  # pyright: ignore[reportPrivateUsage]
+    installed.link.drop()
+    await write(installed.store, 6, 10)
+    assert await installed.took(5) == [6, 7, 8, 9, 10]
+    assert (await installed.link.ready())._nc is not hangs  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_stream_of_another_store_is_refused(node: NatsNode) -> None:
@@ -231,14 +294,12 @@ async def test_a_stream_of_another_store_is_refused(node: NatsNode) -> None:
 
 
 async def test_a_row_too_long_for_a_message_is_read_from_the_log(
-    node: NatsNode, monkeypatch: pytest.MonkeyPatch
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nats_relay, "BODY_BYTES_MAX", 100)
-    installed = Installation(node)
     await write(installed.store, 1, 2)
     batch = await installed.bus.receive("a", 1)
     assert list(batch.rows) == (await installed.store.changes(0, 10))[: len(batch.rows)]
-    await installed.end()
 
 
 async def test_without_a_server_it_says_so(node: NatsNode) -> None:

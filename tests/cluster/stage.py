@@ -25,7 +25,7 @@ from interlock.service.reactions import ROLES
 from interlock.store.opening import open_store
 
 LEASE_S = 4.0
-PROBE_S = 60.0
+PROBE_S = 90.0
 RESTS_WITHIN_S = 90.0
 LAG_MS = 240_000
 """What is dead syncs nothing: an intent may take as long as the faults around it."""
@@ -85,20 +85,38 @@ class Stage:
         client = Roving(self.session, self.process("api-console-1").url, KEY)
         Roving.urls = [p.url for p in self.made.processes if p.url]
         before = len(self.told.revs)
+        step = "a conversation is answered"
         try:
             async with asyncio.timeout(PROBE_S):
                 made = await _until(client, "POST", "/v1/conversations", {"name": "probe", "channels": ["chat"]})
                 self.told.note(made)
+                step = f"conversation {made['data']['id']} is placed in a queue"
                 await _seen_placed(client, made["data"]["id"])
+                step = "the load is answered"
                 while len(self.told.revs) <= before + 1:
                     await client.call("GET", "/livez")
         except TimeoutError:
-            raise AssertionError(f"nothing works any more after: {after}\n{self.last_words()}") from None
+            where = f"{PROBE_S:.0f} s after '{after}' it is not yet so that {step}; before: {self.survived}"
+            raise AssertionError(f"{where}\n{await self.positions()}\n{self.last_words()}") from None
         self.survived.append(after)
+
+    async def positions(self) -> str:
+        """How far the log is, and each share of each role: who stands still is the one that is behind."""
+        store = open_store(self.made.db, SystemClock())
+        try:
+            async with asyncio.timeout(PROBE_S / 6):
+                lines = [f"log: {await store.last_position()}, at {SystemClock().now()} ms"]
+                for role in ROLES:
+                    lines.append(f"{role}: {await positions_of(store, await division_of(store, role))}")
+                return "\n".join(lines)
+        except (TimeoutError, Unavailable) as why:
+            return f"no positions: {why!r}"
+        finally:
+            await store.close()
 
     def last_words(self) -> str:
         """The end of what each process said."""
-        return "\n".join(f"--- {p.name} {p.pid}\n{p.said()[-600:]}" for p in self.made.processes)
+        return "\n".join(f"--- {p.name} {p.pid}\n{p.said()[-1_200:]}" for p in self.made.processes)
 
     async def end(self) -> list[Row]:
         """Everybody goes home; once the log is at rest, all of it."""

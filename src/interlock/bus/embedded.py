@@ -105,6 +105,10 @@ class EmbeddedBus:
         """The newest rows that a consumer gave up."""
         return await letters_of(self._store, consumer)
 
+    async def reached(self, consumer: str) -> int:
+        """The position that a consumer is done with. Raises `Unavailable` if only the store knows, and it is away."""
+        return await self._positions.of(consumer)
+
     async def flush(self) -> None:
         """Make every acknowledged position durable. Raises `Unavailable` if the store cannot; they are kept then."""
         await self._positions.flush()

@@ -3,7 +3,8 @@
 What is durable is the log and each consumer's position, a mark in the store. JetStream acknowledges before its disk has
 anything, and may lose it; so it is asked for nothing but delivery in order. A consumer begins where its position is,
 finds the place in the stream by halving, notices a hole in what arrives, and then begins anew. What the stream does not
-hold any more, or not yet again, is read from the log.
+hold any more, or not yet again, is read from the log; so is everything while NATS cannot be reached, or its stream
+stands still although the log goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ SILENCE_S = 3.0
 """A server that said nothing for so long is taken for gone."""
 EMPTY_S = 0.1
 """How long to wait before looking again at a stream that nothing was published to."""
+STILL_S = 5.0
+"""How often a consumer to whom nothing comes asks the log whether something should have."""
 CATCH_UP = 256
 LETTERS_SHOWN = 100
 
@@ -90,6 +93,10 @@ class NatsBus:
         """The newest rows that a consumer, or any of them, gave up; the oldest of them first. Raises `Unavailable`."""
         return await letters(self._link, consumer)
 
+    async def reached(self, consumer: str) -> int:
+        """The position that a consumer is done with. Raises `Unavailable` if only the store knows, and it is away."""
+        return await self._positions.of(consumer)
+
     async def flush(self) -> None:
         """Make every acknowledged position durable. Raises `Unavailable` if the store cannot; they are kept then."""
         await self._positions.flush()
@@ -140,6 +147,8 @@ class _Feed:
         self._breaks = -1
         self._delivered = self._credit = self._seen = self._told = 0
         self._until = 0
+        self._log_was_at = 0
+        self._looked_at = 0.0
         self._ended = False
 
     def waiting(self, limit: int) -> list[Row]:
@@ -166,9 +175,8 @@ class _Feed:
 
     async def fill(self, patience_s: float) -> bool:
         """Wait until something has arrived, at most so long; whether something has. Raises `Unavailable`."""
-        if not self._bound or self._breaks != self._link.breaks:
-            self._bound = False
-            await self._bind()
+        if not self._until:
+            await self._ready()
         if self._until:
             await self._catch_up()
             return True
@@ -197,13 +205,14 @@ class _Feed:
         breaks = self._link.breaks
         self._inbox.clear()
         self._hand.clear()
-        position = await self._positions.of(self._share.name)
         state = await self._link.state()
         while not state.messages:
-            if self._ended:
+            await self._pass_the_stream_by()
+            if self._until or self._ended:
                 return
             await asyncio.sleep(EMPTY_S)
             state = await self._link.state()
+        position = await self._positions.of(self._share.name)
         first = await self._link.at(state.first_seq)
         reaches_back_to = first.position if first.is_tick else first.position - 1
         self._until = reaches_back_to if position < reaches_back_to else 0
@@ -213,6 +222,39 @@ class _Feed:
         self._delivered = self._credit = 0
         self._seen = self._told = max(position, self._until)
         self._breaks, self._bound = breaks, True
+
+    async def _ready(self) -> None:
+        """The stream brings what comes; or it is known until where the log does. Raises `Unavailable`."""
+        if self._bound and self._breaks == self._link.breaks:
+            if await self._stands_still():
+                await self._pass_the_stream_by()
+            return
+        self._bound = False
+        try:
+            await self._bind()
+        except Unavailable:
+            await self._pass_the_stream_by()
+            if not self._until:
+                raise
+
+    async def _pass_the_stream_by(self) -> None:
+        """Until where the log is now it is read itself; then the stream is asked anew."""
+        self._bound = False
+        self._hand.clear()
+        end = await self._store.last_position()
+        self._until = end if end > await self._positions.of(self._share.name) else 0
+
+    async def _stands_still(self) -> bool:
+        """Whether the log had, a while ago, what neither a row nor a tick has told of since: a relay that hangs, a node
+        whose stream is behind. The log itself is asked seldom.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < STILL_S:
+            return False
+        self._looked_at = now
+        told, was_at = max(self._seen, self._told), self._log_was_at
+        self._log_was_at = await self._store.last_position()
+        return told < was_at
 
     async def _catch_up(self) -> None:
         """Rows that the stream has not, from the log."""

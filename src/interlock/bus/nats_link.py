@@ -124,6 +124,7 @@ class NatsLink:
         self._timeout_s = timeout_s
         self._client: Client | None = None
         self._context: JetStreamContext | None = None
+        self._dropped: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._numbers = 0
 
@@ -158,11 +159,17 @@ class NatsLink:
         )  # fmt: skip
         return client
 
+    def drop(self) -> None:
+        """Something hangs: whoever asks next gets a connection of its own, whatever becomes of this one."""
+        if self._client is not None:
+            self._dropped = asyncio.create_task(_closed(self._client))
+            self._client = self._context = None
+            self.breaks += 1
+
     async def close(self) -> None:
         """Let go of the connection."""
         if self._client is not None:
-            with contextlib.suppress(*_AWAY):
-                await self._client.close()
+            await _closed(self._client)
 
     def fresh_name(self, share: Share) -> str:
         """A name for a new consumer of a share: the share's, this process's, and a number."""
@@ -223,13 +230,13 @@ class NatsLink:
         assert self._client is not None
         window = Window(self._client)
         with away():
-            await window.open()
-            try:
-                async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s):
+                await window.open()
+                try:
                     yield window
                     await window.answers()
-            finally:
-                await window.close()
+                finally:
+                    await window.close()
 
     async def consume(self, share: Share, start: int) -> str:
         """Make a consumer for a share from a sequence on, in place of those made before it; its name."""
@@ -285,6 +292,12 @@ class NatsLink:
         buckets = f"{org_bucket(row.org):02}.{record_bucket(row.org, row.partition):02}.{lane}"
         names = f"{_UNSAFE.sub('_', row.org) or '_'}.{_UNSAFE.sub('_', row.partition) or '_'}"
         return f"{self.prefix}.log.{buckets}.{names}"
+
+
+async def _closed(client: Client) -> None:
+    """Let go of a connection, whatever state it is in."""
+    with contextlib.suppress(*_AWAY):
+        await client.close()
 
 
 def names_of(share: Share) -> str:

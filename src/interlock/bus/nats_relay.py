@@ -62,6 +62,10 @@ class Relay:
         self._drained = False
         """Whether the last look saw the end of the log."""
 
+    async def reached(self) -> int:
+        """The last row of the log that the stream is known to hold."""
+        return self._position
+
     def announce(self, _: Sequence[Row]) -> None:
         """The store has something new."""
         self._news.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -20,6 +20,7 @@ from interlock.runtime.detecting import CONSUMER as DETECTORS
 from interlock.runtime.detecting import Detecting
 from interlock.runtime.holdings import Holdings
 from interlock.runtime.settings import Settings
+from interlock.runtime.watched import StandsStill, watched
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
 from interlock.service.divisions import divide
 from interlock.service.reactions import ROLES, Reaction
@@ -35,6 +36,8 @@ RELAY = "relay"
 POLL_S = 0.05
 """How often a consumer looks into the store for rows of other processes, where no NATS brings them."""
 SHARES_WITH_NATS = 4
+STILL_LEASES = 5
+"""After how many lease times a share that stands still is passed on."""
 _log = structlog.get_logger("interlock")
 
 
@@ -120,7 +123,8 @@ class Divided:
             from interlock.bus.nats_relay import Relay
 
             assert self._link is not None
-            await self._relay(Relay(self._link, store, consumers=await self._consumers()))
+            relay = Relay(self._link, store, consumers=await self._consumers())
+            await self._watched(self._relay(relay), relay.reached)
             return
         bus = EmbeddedBus(store, poll_s=POLL_S) if self._link is None else _nats_bus(self._link, store)
         world = World(store, bus, self._world.clock, self._world.ids, self._world.together, {}, share)
@@ -130,12 +134,19 @@ class Divided:
                 if share.role == DETECTORS:
                     async with Detecting(world, self._on_finding):
                         await asyncio.Event().wait()
-                await Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found).run(
-                    self._settings.lease_seconds
-                )
+                workers = Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found)
+                await self._watched(workers.run(self._settings.lease_seconds), lambda: bus.reached(share.name))
             finally:
                 with contextlib.suppress(Unavailable, Fenced):
                     await bus.close()
+
+    async def _watched(self, work: Coroutine[Any, Any, None], reached: Callable[[], Awaitable[int]]) -> None:
+        try:
+            await watched(work, reached, self._store.last_position, STILL_LEASES * self._settings.lease_seconds)
+        except StandsStill:
+            if self._link is not None:
+                self._link.drop()
+            raise
 
     async def _relay(self, relay: Relay) -> None:
         with self._bell.for_(relay):
