@@ -9,6 +9,7 @@ import msgspec
 
 from interlock.api import problems
 from interlock.api.operation import Operation
+from interlock.api.plain_schemas import plain
 from interlock.api.schemas import ID_PATTERN, REF, Json, answer_name, schemas_of, without_null
 from interlock.domain import errors
 from interlock.domain.errors import Problem
@@ -33,7 +34,7 @@ def document(operations: Sequence[Operation]) -> Json:
     refusals = Refusals()
     for o in shown:
         paths.setdefault(_PARAMETER.sub(r"{\1}", o.path), {})[o.method.lower()] = _operation(o, refusals.of(o))
-    return {
+    return plain({
         "openapi": "3.1.0",
         "info": {
             "title": "Interlock",
@@ -51,7 +52,7 @@ def document(operations: Sequence[Operation]) -> Json:
             "responses": refusals.known,
             "schemas": schemas_of(shown),
         },
-    }
+    })  # fmt: skip
 
 
 def _operation(o: Operation, refused: Json) -> Json:
