@@ -74,7 +74,6 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/tags/": tag,
         "/v1/investigations/": (await admin.post("/v1/investigations", INVESTIGATED))["data"]["id"],
         "/v1/incidents/": await known_incident(house),
-        "/v1/sign-ins/": await signed_in(house, admin),
         "/v1/bulk/": (await admin.post("/v1/conversations/bulk", [{}]))["data"]["id"],
         "/v1/shortcuts/": shortcut,
         "/v1/customers/": customer,
@@ -99,12 +98,6 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/routing/decisions/": (await admin.get("/v1/routing/decisions"))["data"][-1]["id"],
     }
     return out
-
-
-async def signed_in(house: House, admin: Client) -> str:
-    """The key of somebody who signed in with a link."""
-    made = await admin.post("/v1/sign-in-links", {"role": "reader"})
-    return (await house.client(made["meta"]["code"]).post("/v1/sign-ins"))["data"]["id"]
 
 
 def body_of(o: Operation) -> dict[str, Any] | None:

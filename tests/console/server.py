@@ -31,14 +31,15 @@ class Floor(NamedTuple):
 
 
 class Server:
-    """One life of a server on a file. `code`: a folder with the program, in place of this checkout's."""
+    """One life of a server on a file. `python`: of an environment that has the program, in place of this checkout."""
 
-    def __init__(self, folder: Path, *, port: int = 0, code: Path | None = None, **settings: str) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, python: Path | None = None, **settings: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")}
         environment |= {"INTERLOCK_BOOTSTRAP_KEY": KEY, "INTERLOCK_RATE_LIMIT": "0", "INTERLOCK_STOP_SECONDS": "2"}
         environment |= {f"INTERLOCK_{k.upper()}": v for k, v in settings.items()}
-        environment |= {"PYTHONPATH": str(code)} if code is not None else {}
-        program = (sys.executable, "-P", "-m", "interlock.cli.main")
+        if python is not None:
+            environment.pop("PYTHONPATH", None)
+        program = (str(python or sys.executable), "-P", "-m", "interlock.cli.main")
         self._said = (folder / "server.log").open("a+")
         self.process = subprocess.Popen(
             [*program, "serve", "--port", str(port), "--db", f"sqlite:///{folder}/console.db"],

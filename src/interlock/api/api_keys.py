@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.document import document
+from interlock.api.document import document, encode
 from interlock.api.operation import delete, get, post
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Id, Name, Rev, Words, fields_of
@@ -91,4 +91,14 @@ async def revoke(call: Call) -> Answer:
     return answer
 
 
-OPERATIONS = (create, listed, read, revoke)
+@get(f"{PATH}/{{id:str}}/name", "getApiKeyName", tag="keys", roles=roles.EVENT_READ, answers="resource", own=True)
+async def name_of(call: Call) -> Answer:
+    """Read the name of a key, and whether somebody signed in with it: the log says which key wrote, people ask who."""
+    key = await call.one(ApiKey, call.id())
+    to = f"{PATH}/{key.id}/name"
+    about = {"name": key.name, "signedIn": key.signed_in}
+    data = {"type": "api_key_name", "id": key.id, "attributes": about, "relationships": {}, "links": {"self": to}}
+    return Answer(200, encode({"data": data, "links": {"self": to}}))
+
+
+OPERATIONS = (name_of, create, listed, read, revoke)

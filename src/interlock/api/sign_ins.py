@@ -9,12 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.document import document, encode
+from interlock.api.document import document
 from interlock.api.operation import delete, get, post
 from interlock.api.shapes import Base, Id, Name
 from interlock.domain.access import ApiKey
 from interlock.domain.decision import Decision
-from interlock.domain.errors import InvalidValue, NotFound, Refused
+from interlock.domain.errors import InvalidValue, Refused
 from interlock.domain.record import Record
 from interlock.service import directory, sign_ins
 from interlock.service.preconditions import Precondition
@@ -105,23 +105,6 @@ async def current(call: Call) -> Answer:
     return call.show(await call.one(ApiKey, call.key.id))
 
 
-@get(f"{HERE}/{{id:str}}", "getSignInName", tag="sign-in", roles=roles.USER_READ, answers="resource", own=True)
-async def name_of(call: Call) -> Answer:
-    """Read who signed in with a key, by name: the log names the key that wrote. Its roles and its end are not told."""
-    key = await call.one(ApiKey, call.id())
-    if not key.signed_in:
-        raise NotFound("This key was not made by signing in; it is read below /v1/api-keys.")
-    to = f"{HERE}/{key.id}"
-    data = {
-        "type": "sign_in",
-        "id": key.id,
-        "attributes": {"name": key.name},
-        "relationships": {},
-        "links": {"self": to},
-    }
-    return Answer(200, encode({"data": data, "links": {"self": to}}))
-
-
 @delete(f"{HERE}/current", "signOut", tag="sign-in", roles=(), kind=ApiKey, own=True, guard="no", idempotency="no")
 async def sign_out(call: Call) -> Answer:
     """Sign out: the key that is sent, made by signing in, opens nothing from now on."""
@@ -138,4 +121,4 @@ async def sign_out(call: Call) -> Answer:
     return answer
 
 
-OPERATIONS = (link, sign_in, current, name_of, sign_out)
+OPERATIONS = (link, sign_in, current, sign_out)

@@ -9,12 +9,12 @@ from interlock.console.door import Door
 from interlock.console.rendering import short
 
 PLACES = {
-    "user": "/v1/users/",
-    "queue": "/v1/routing/queues/",
-    "queue-rule": "/v1/routing/queue-rules/",
-    "workflow": "/v1/workflows/",
-    "team": "/v1/teams/",
-    "api_key": "/v1/sign-ins/",
+    "user": "/v1/users/{}",
+    "queue": "/v1/routing/queues/{}",
+    "queue-rule": "/v1/routing/queue-rules/{}",
+    "workflow": "/v1/workflows/{}",
+    "team": "/v1/teams/{}",
+    "api_key": "/v1/api-keys/{}/name",
 }
 LOOKED_UP_MAX = 80
 
@@ -33,12 +33,10 @@ class Names:
             if not id or id in self._known or type not in PLACES or self._api is None or self._left <= 0:
                 continue
             self._left -= 1
-            told = await self._api.maybe(PLACES[type] + id)
-            name = str(told["data"]["attributes"].get("name", "")) if told else ""
-            if told is None and type == "api_key":
-                key = await self._api.maybe("/v1/api-keys/" + id)
-                name = f"{key['data']['attributes']['name']} (key)" if key else ""
-            self._known[id] = name
+            told = await self._api.maybe(PLACES[type].format(id))
+            about = told["data"]["attributes"] if told else {}
+            key = type == "api_key" and about and not about["signedIn"]
+            self._known[id] = f"{about['name']} (key)" if key else str(about.get("name", ""))
 
     def of(self, id: str | None) -> str:
         """The name, or the id cut short; of none: nobody."""
