@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 KEY = "ilk_crash_test_key_0123456789abcdef0123456789abcdef"
@@ -22,11 +23,14 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     @classmethod
-    async def start(cls, db: str) -> Server:
-        """Start it and wait until it says where it listens. Raises `RuntimeError` with its output if it ends before."""
+    async def start(cls, db: str | Sequence[str]) -> Server:
+        """Start it on one database, or on two (records, routing), and wait until it says where it listens.
+
+        Raises `RuntimeError` with its output if it ends before.
+        """
         env = {**os.environ, "INTERLOCK_BOOTSTRAP_KEY": KEY, "INTERLOCK_RATE_LIMIT": "0"}
         process = await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("interlock"), "serve", "--port", "0", "--db", db,
+            Path(sys.executable).with_name("interlock"), "serve", "--port", "0", *_on(db),
             env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None
@@ -57,6 +61,12 @@ class Server:
         code = await asyncio.wait_for(self._process.wait(), 15)
         await self._drain
         return code
+
+
+def _on(db: str | Sequence[str]) -> list[str]:
+    if isinstance(db, str):
+        return ["--db", db]
+    return ["--records-db", db[0], "--routing-db", db[1]]
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ RESTART_MS = 120_000
 """A dead server syncs nothing: an intent may take as long as the restarts around it."""
 
 
-async def _lives(db: str, kills: int, seed: int) -> tuple[Acknowledged, Floor]:
+async def _lives(db: str | Sequence[str], kills: int, seed: int) -> tuple[Acknowledged, Floor]:
     """Start, load, kill, again and again on one database; every restart must serve."""
     told, rng = Acknowledged(), random.Random(seed)
     floor: Floor | None = None
@@ -61,9 +62,9 @@ async def settle(server: Server, admin: Client) -> None:
     raise AssertionError(f"the roles never reached the end of the log: {text}")
 
 
-async def check(db: str, told: Acknowledged) -> None:
-    """Everything against the store itself, opened once more without any server."""
-    store = open_store(db, SystemClock())
+async def check(db: str | Sequence[str], told: Acknowledged) -> None:
+    """Everything against the store itself, opened without any server; of two databases, the one with the log."""
+    store = open_store(db if isinstance(db, str) else db[1], SystemClock())
     try:
         rows = await store.changes(0, 10_000_000)
         told.stand_in(rows)
@@ -99,7 +100,7 @@ async def nothing_stuck(admin: Client, told: Acknowledged) -> None:
             assert newest["status"] in ("queued", "routed"), (id, newest)
 
 
-async def run(db: str, kills: int, seed: int) -> None:
+async def run(db: str | Sequence[str], kills: int, seed: int) -> None:
     """Kill it so often, then let it come to rest and look at everything."""
     told, _ = await _lives(db, kills, seed)
     assert told.revs, "nothing was ever acknowledged: the test would prove nothing"
@@ -120,6 +121,21 @@ async def run(db: str, kills: int, seed: int) -> None:
 async def test_25_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
     """Two databases, 25 kills each."""
     await run(f"sqlite:///{tmp_path}/kill.db", 25, seed)
+
+
+@pytest.mark.slow
+async def test_kills_lose_nothing_where_the_services_have_a_database_each(tmp_path: Path) -> None:
+    """A collector dies with each server, between any two rows; and the log has each row of the records side once."""
+    two = [f"sqlite:///{tmp_path}/{side}.db" for side in ("records", "routing")]
+    await run(two, 15, 3)
+    records, routing = (open_store(url, SystemClock()) for url in two)
+    try:
+        theirs = [row.id for row in await records.changes(0, 10_000_000)]
+        wanted = set(theirs)
+        assert [row.id for row in await routing.changes(0, 10_000_000) if row.id in wanted] == theirs
+    finally:
+        await records.close()
+        await routing.close()
 
 
 @pytest.mark.soak

@@ -123,6 +123,7 @@ class Stage:
     def do(self, work: Coroutine[Any, Any, Done]) -> Done:
         """One production call of the set-up; its rows join the channels that are there already."""
         done = at_once(work)
+        self.store.catch_up()
         self._deliver(done)
         return done
 
@@ -132,7 +133,12 @@ class Stage:
                 channel.rows.append(done.row)
 
     def lay(self, *records: Record) -> None:
-        """Records put there in one commit, as an import would."""
+        """Records put there in one commit, as an import would; in one for each side where the sides are apart."""
+        for part in self.store.parted(records):
+            self._lay(part)
+        self.store.catch_up()
+
+    def _lay(self, records: Sequence[Record]) -> None:
         by = Provenance(ORG, Actor("person", "cli", "set-up"), "cli")
         why = Why(direction="person", kind="change", record=records[0].ref, rev_after=1)
         decision = Decision(partition=ORG, why=why, writes=tuple(birth(r) for r in records))

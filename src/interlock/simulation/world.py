@@ -16,7 +16,7 @@ from interlock.domain.log import Entry, Row, RuleRun
 from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
-from interlock.ports import Batch, Commit, Mark, Query, Sought, World
+from interlock.ports import Batch, Commit, Mark, Query, Sought, Store, World
 from interlock.service.reactions import Reaction, Role, by_type, cues, rounds, rounds_of
 from interlock.simulation.faults import Faults
 from interlock.store.memory import MemoryStore
@@ -114,7 +114,7 @@ class Memory(MemoryStore):
 
     def fork(self, clock: Clock) -> Memory:
         """The same records, names, marks and log, in a store of its own."""
-        twin = Memory(clock)
+        twin = type(self)(clock)
         twin._records, twin._claims, twin._marks = dict(self._records), dict(self._claims), dict(self._marks)
         twin._log = list(self._log)
         twin._by_state = {k: {s: dict(g) for s, g in v.items()} for k, v in self._by_state.items()}
@@ -131,6 +131,25 @@ class Memory(MemoryStore):
     def all(self, type: str) -> list[Record]:
         """Every record of a type."""
         return [r for a, (r, _) in self._records.items() if a.type == type]
+
+    def parted(self, records: Sequence[Record]) -> list[list[Record]]:
+        """Records of a set-up as they can be committed: all at once."""
+        return [list(records)]
+
+    def catch_up(self) -> None:
+        """What was committed is in the log: there is nothing to wait for."""
+
+    def delivers(self, commit: Commit) -> bool:
+        """Whether a commit's row is in the log at once: it is."""
+        return True
+
+    def may(self, commit: Commit) -> Callable[[], bool] | None:
+        """When a commit can be performed: at any time."""
+        return None
+
+    def seen_by(self, task: str) -> Store:
+        """The store that a task reads: this one."""
+        return self
 
     def put_back(self, record: Record) -> None:
         """An earlier version in place of the present one, as a restored backup does it: no rev, no row, no guard."""
@@ -204,6 +223,11 @@ class Room:
             if channel.wants(row):
                 channel.rows.append(row)
 
+    def may(self, commit: Commit) -> bool:
+        """Whether a commit can be performed in the run as it now is."""
+        ready = self.store.may(commit)
+        return ready is None or ready()
+
     def place(self, address: Address) -> int:
         """The place of a record: an item, its passes and offers are one place, named by their conversation."""
         record = self.store.at(address)
@@ -236,7 +260,7 @@ class SimStore:
             reads |= room.place(address)
 
         def do(n: int) -> list[Record | None]:
-            found = at_once(room.store.load(addresses))
+            found = at_once(room.store.seen_by(self._task).load(addresses))
             return found if n == 0 else self._stale(found)
 
         may = (lambda: self._ages(addresses)) if room.faults.stale else None
@@ -245,15 +269,20 @@ class SimStore:
     async def find(self, query: Query) -> list[Record]:
         """As the store does."""
         room = self._room
-        return await Step(f"find {query.name}", lambda _: at_once(room.store.find(query)), reads=self._asked(query))
+        ask = lambda _: at_once(room.store.seen_by(self._task).find(query))  # noqa: E731
+        return await Step(f"find {query.name}", ask, reads=self._asked(query))
 
     async def commit(self, commit: Commit) -> Row | None:
         """As the store does; what is committed joins the channels at once, for the log is the outbox."""
         room, entry = self._room, commit.entry
         writes, adds = _written(room, commit)
-        wanted = [c for c in room.channels.values() if entry is not None and c.wants(entry.at_position(0))]
+        told = entry.at_position(0) if entry is not None and room.store.delivers(commit) else None
+        wanted = [c for c in room.channels.values() if told is not None and c.wants(told)]
+        if told is None:
+            adds |= room.places.bit("list", "records-log")
         made: list[Row] = []
-        step = Step(_words(entry), lambda _: _commit(room, commit, wanted, made), writes=writes, adds=adds)
+        may = (lambda: room.may(commit)) if room.store.may(commit) else None
+        step = Step(_words(entry), lambda _: _commit(room, commit, wanted, made), writes=writes, adds=adds, ready=may)
         if not room.by_hand:
             for channel in wanted:
                 step.writes |= room.places.bit("inbox", channel.name, entry.partition if entry else "")

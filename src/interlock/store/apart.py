@@ -8,7 +8,7 @@ stands before its effects, as it does in a store of one database. docs/adr/0012 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -21,12 +21,13 @@ from interlock.ports import Commit, Fence, Mark, Query, Sought, Store
 from interlock.store.opening import OpenStore
 
 S = TypeVar("S", bound=Store)
+T = TypeVar("T")
 
 PATIENCE_S = 5.0
 """How long a commit of routing waits for the log to have what it rests on."""
 LOOK_AGAIN_S = 0.02
-LEASE_S = 1.0
-"""How long a lease waits for the records database before it is kept without it."""
+BRIEFLY_S = 1.0
+"""How long the records database is waited for where its answer is not needed, and then not asked again."""
 BY_TYPE = frozenset({"listing", "children", "updated", "of_owner", "overdue", "claimed"})
 """Queries about records of one type, which one side owns; all others are about routing's records, or its copies."""
 ON_COPIES = frozenset({"routing", "rules"})
@@ -47,6 +48,7 @@ class ApartStore:
         self._leases: dict[tuple[str, int], int] = {}
         """(name, epoch in routing) → the epoch of the lease of that name in the records database."""
         self._held: dict[str, tuple[str, int]] = {}
+        self._away_until = 0.0
         self._news = asyncio.Event()
         routing.listen(lambda _: self._wake())
 
@@ -100,12 +102,9 @@ class ApartStore:
             self._held[name] = (holder, for_ms)
         else:
             self._held.pop(name, None)
-        try:
-            async with asyncio.timeout(LEASE_S):
-                theirs = await self.records.lease(name, holder, for_ms)
-        except (Unavailable, TimeoutError):
-            return epoch
-        self._keep(name, epoch, theirs)
+        theirs = await self._if_there(lambda: self._lease_there(name, holder, for_ms))
+        if theirs is not None:
+            self._keep(name, epoch, theirs[0])
         return epoch
 
     async def changes(
@@ -114,18 +113,26 @@ class ApartStore:
         """Rows of the one log."""
         return await self.routing.changes(after, limit, org=org, partition=partition, newest=newest)
 
-    async def rule_runs(self, org: str, *, since: int, before: tuple[int, int], limit: int) -> list[RuleRun]:
+    async def rule_runs(
+        self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
+    ) -> list[RuleRun]:
         """Runs of the queue rules, from the one log."""
-        return await self.routing.rule_runs(org, since=since, before=before, limit=limit)
+        return await self.routing.rule_runs(org, since=since, before=before, limit=limit, whole=whole)
 
     async def versions(self, sought: Sequence[Sought]) -> list[Record | None]:
         """Records as they were, from the one log."""
         return await self.routing.versions(sought)
 
     async def mark(self, space: str, org: str, key: str) -> Mark | None:
-        """One mark: it is beside what it was committed with, so on either side; one of no org is routing's."""
+        """One mark: it is beside what it was committed with, so on either side; one of no org is routing's.
+
+        While the records database is away its marks are not seen. Whoever must not do a thing twice leaves a mark
+        `once` in the commit that does it, and there it is seen.
+        """
         found = await self.routing.mark(space, org, key)
-        return await self.records.mark(space, org, key) if found is None and org else found
+        if found is not None or not org:
+            return found
+        return await self._if_there(lambda: self.records.mark(space, org, key))
 
     async def all_marks(self, after: tuple[str, str, str], limit: int) -> list[Mark]:
         """Routing's marks; each database is copied by itself."""
@@ -134,6 +141,21 @@ class ApartStore:
     async def last_position(self) -> int:
         """The position of the newest row of the one log."""
         return await self.routing.last_position()
+
+    async def _lease_there(self, name: str, holder: str, for_ms: int) -> tuple[int | None]:
+        return (await self.records.lease(name, holder, for_ms),)
+
+    async def _if_there(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """The records database's answer, or `None` while it is away: what can do without does not wait for it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(BRIEFLY_S):
+                return await ask()
+        except (Unavailable, TimeoutError):
+            self._away_until = loop.time() + BRIEFLY_S
+            return None
 
     async def _commit_records(self, commit: Commit) -> Row | None:
         fence = commit.fence
