@@ -110,6 +110,8 @@ class Ground:
                           Why(direction="system", kind="change"))  # fmt: skip
             await world.store.commit(Commit(entry=entry, writes=tuple(Write(None, r) for r in page)))
         self._users = users
+        if world.floors:
+            world.floors.clear()  # these rows told it nothing: it is read whole, as by a process that starts
 
     async def _staff(self, org: str, count: int) -> list[str]:
         """A team for the default queue, and so many users in it."""

@@ -104,3 +104,10 @@ def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     shown = capsys.readouterr().out
     assert "me:***@db.example.org" in shown
     assert "geheim" not in shown
+
+
+def test_migrate_says_whose_schema_it_has(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that is up to date stays as it is; a database that holds none is not made into one."""
+    assert said(capsys, "db", "migrate", "--db", url)["migrated"].startswith(url.partition(":")[0])
+    assert run(["db", "migrate", "--db", f"sqlite:{tmp_path}/none.db"]) == 2
+    assert not (tmp_path / "none.db").exists()

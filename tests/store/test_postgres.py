@@ -298,8 +298,36 @@ async def test_a_schema_of_another_text_or_a_newer_one_is_refused(databases: Dat
     changed[0] = Migration(1, "pre", "initial", "SELECT 1")
     with pytest.raises(Unavailable, match="another text"):
         await migrate(place, 0, migrations=changed)
-    with pytest.raises(Unavailable, match="knows schemas up to 1"):
-        await migrate(place, 0, migrations=known("postgres")[:1])
+    last = max(m.number for m in known("postgres"))
+    ahead = [*known("postgres"), Migration(last + 1, "post", "taken", "SELECT 1")]
+    assert await migrate(place, 0, migrations=ahead) == last + 1
+    with pytest.raises(Unavailable, match=f"knows schemas up to {last}"):
+        await migrate(place, 0)
+
+
+async def test_a_rolling_upgrade_step_by_step(databases: Databases) -> None:
+    """Old and new start beside each other on what was added; what takes away waits to be asked for, and nobody may go
+    past it unasked.
+    """
+    place, old = Place(databases.new()), known("postgres")
+    last = max(m.number for m in old)
+    new = [
+        *old,
+        Migration(last + 1, "pre", "two", "CREATE TABLE two (a int)"),
+        Migration(last + 2, "post", "three", "DROP TABLE two"),
+    ]
+    after_next = [*new, Migration(last + 3, "pre", "four", "CREATE TABLE four (a int)")]
+    assert await migrate(place, 0, migrations=old, post=False) == last
+    assert await migrate(place, 0, migrations=new, post=False) == last + 1
+    assert await migrate(place, 0, migrations=old, post=False) == last + 1, "the old version starts again"
+    with pytest.raises(Unavailable, match="interlock db migrate"):
+        await migrate(place, 0, migrations=after_next, post=False)
+    assert await migrate(place, 0, migrations=new) == last + 2
+    with pytest.raises(Unavailable, match="Start the version that wrote it"):
+        await migrate(place, 0, migrations=old, post=False)
+    assert await migrate(place, 0, migrations=after_next, post=False) == last + 3
+    empty = Place(databases.new("template0"))
+    assert await migrate(empty, 0, migrations=after_next, post=False) == last + 3, "nobody uses it yet: it gets all"
 
 
 async def test_a_migration_that_fails_leaves_nothing(databases: Databases, postgres_url: str, by_hand: Any) -> None:

@@ -92,6 +92,24 @@ def backup(*, db: str, to: str, json: Json = False) -> None:
         output.line(f"backup {to}")
 
 
+def migrate(*, db: str, json: Json = False) -> None:
+    """Bring a store to this version's schema, also by what older versions do not survive. After a rolling upgrade, once
+    no process of the version before runs; a start applies what only adds by itself.
+
+    Example: interlock db migrate --db postgresql://interlock@db/interlock
+
+    Parameters
+    ----------
+    db
+        The store: sqlite:FILE or postgresql://…
+    """
+    asyncio.run(_migrate(db))
+    if json:
+        output.document({"migrated": shown(db)})
+    else:
+        output.line(f"{shown(db)} has this version's schema")
+
+
 def restored(*, db: str, json: Json = False) -> None:
     """To be run after a restore from a backup and before any server starts: decisions made from now on are told apart
     from those that the backup has forgotten.
@@ -147,6 +165,11 @@ async def _backup(db: str, to: str) -> None:
         if not isinstance(store, SqliteStore):
             raise Failure("this is no file", "PostgreSQL makes its own backups", "pg_dump, pg_basebackup", code=USAGE)
         await store.backup(to)
+
+
+async def _migrate(db: str) -> None:
+    async with reading(db, post=True):
+        pass
 
 
 async def _restored(db: str) -> list[tuple[str, int]]:

@@ -24,8 +24,11 @@ def may_be_there(db: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def reading(db: str) -> AsyncIterator[tuple[World, OpenStore]]:
-    """The world over the store that `db` names, with no role running. The store must be there: nothing is made."""
+async def reading(db: str, *, post: bool = False) -> AsyncIterator[tuple[World, OpenStore]]:
+    """The world over the store that `db` names, with no role running. The store must be there: nothing is made.
+
+    `post`: it is brought to this program's schema whole.
+    """
     from interlock.bus.embedded import EmbeddedBus
     from interlock.runtime.clock import RandomIds, SystemClock
     from interlock.store.opening import open_store
@@ -35,7 +38,7 @@ async def reading(db: str) -> AsyncIterator[tuple[World, OpenStore]]:
         raise Failure(f"there is no store {shown(db)}", next=next, code=USAGE)
     clock = SystemClock()
     try:
-        store = open_store(db, clock, make=False)
+        store = open_store(db, clock, make=False, post=post)
         await store.ready()
     except Unavailable as away:
         raise Failure("the store cannot be used", str(away), code=UNREACHABLE) from None

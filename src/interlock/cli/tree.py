@@ -30,7 +30,7 @@ def build() -> App:
     rule.command("interlock.cli.rule:evaluate", name="evaluate")
     app.command(rule)
     db = App(name="db", help=dict(GROUPS)["db"], help_format="plaintext")
-    for name in ("copy", "compare", "backup", "restored"):
+    for name in ("copy", "compare", "backup", "migrate", "restored"):
         db.command(f"interlock.cli.db:{name}", name=name)
     app.command(db)
     return app

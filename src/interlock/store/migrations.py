@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import apsw
 import msgspec
@@ -103,10 +103,13 @@ def missing(applied: dict[int, str], wanted: Sequence[Migration], *, post: bool)
         yield migration
 
 
-def check(applied: dict[int, str], wanted: Sequence[Migration], filename: str) -> None:
-    """Raises `Unavailable` with what to do if the store is newer than this program or was migrated by other text."""
+def check(applied: dict[int, str], wanted: Sequence[Migration], filename: str, *, added: Collection[int] = ()) -> None:
+    """Raises `Unavailable` with what to do if the store is newer than this program or was migrated by other text.
+
+    `added`: numbers of migrations that only added. Beyond what this program knows they do not concern it.
+    """
     newest = max((m.number for m in wanted), default=0)
-    if max(applied, default=0) > newest:
+    if any(number > newest and number not in added for number in applied):
         raise Unavailable(
             f"{filename} has schema {max(applied)}, this program knows schemas up to {newest}. "
             "Start the version that wrote it, or a newer one."

@@ -38,12 +38,14 @@ class OpenStore(Store, Protocol):
         ...
 
 
-def open_store(url: str, clock: Clock, *, make: bool = True, in_order: bool = False) -> OpenStore:
+def open_store(url: str, clock: Clock, *, make: bool = True, in_order: bool = False, post: bool = False) -> OpenStore:
     """Open the store that `url` names: `sqlite:///path`, `sqlite:path`, `postgresql://…` or `memory:`.
 
     `make`: bring a PostgreSQL database to this program's schema if it is not there yet. `in_order`: no row overtakes
-    another that was handed in before it, which a copy needs. Raises `Unavailable`, saying
-    what to do, for another form and for a file that cannot be used; a server is reached at the first use.
+    another that was handed in before it, which a copy needs. `post`: also apply to a PostgreSQL database what older
+    programs do not survive; an SQLite file, which one program has at a time, is always brought up to date. Raises
+    `Unavailable`, saying what to do, for another form and for a file that cannot be used; a server is reached at the
+    first use.
     """
     scheme, colon, rest = url.partition(":")
     if not colon:
@@ -51,7 +53,7 @@ def open_store(url: str, clock: Clock, *, make: bool = True, in_order: bool = Fa
     if scheme == "memory" and rest.strip("/") == "":
         return MemoryStore(clock)
     if scheme in POSTGRES:
-        return _postgres(url, clock, make=make, in_order=in_order)
+        return _postgres(url, clock, make=make, in_order=in_order, post=post)
     if scheme != "sqlite":
         raise Unavailable(f"There is no store for {scheme}: here. Write {FORMS}.")
     if rest.startswith("//"):
@@ -64,7 +66,7 @@ def open_store(url: str, clock: Clock, *, make: bool = True, in_order: bool = Fa
     return SqliteStore.open(unquote(rest), clock)
 
 
-def _postgres(url: str, clock: Clock, *, make: bool, in_order: bool) -> OpenStore:
+def _postgres(url: str, clock: Clock, *, make: bool, in_order: bool, post: bool) -> OpenStore:
     """Imported here: whoever runs on SQLite needs no driver for PostgreSQL."""
     try:
         from interlock.store.postgres import Options, PostgresStore
@@ -72,4 +74,4 @@ def _postgres(url: str, clock: Clock, *, make: bool, in_order: bool) -> OpenStor
         if missing.name != "asyncpg":
             raise
         raise Unavailable("PostgreSQL needs its driver: install interlock[postgres].") from missing
-    return PostgresStore.open(url, clock, Options(make=make, in_order=in_order))
+    return PostgresStore.open(url, clock, Options(make=make, in_order=in_order, post=post))

@@ -34,9 +34,10 @@ async def migrate(
 ) -> int:
     """Apply what is missing, all of it or nothing, and answer with the schema's number. `now` in ms since 1970.
 
-    `post=False` stops before the first `post` migration: older programs still use the database. `make=False` makes no
-    schema where there is none. Raises `Unavailable` with what to do if the database cannot be reached, is newer than
-    this program, or was migrated by other text.
+    `post=False` stops before the first `post` migration, unless the database is empty: older programs may still use
+    it. `make=False` makes no schema where there is none. A database that is ahead by `pre` migrations only serves this
+    program as well: a newer one is being rolled out. Raises `Unavailable` with what to do if the database cannot be
+    reached, lacks what waits behind a `post` migration, is newer than this program, or was migrated by other text.
     """
     wanted = known("postgres") if migrations is None else migrations
     try:
@@ -62,9 +63,11 @@ async def _apply(connection: Any, place: Place, wanted: Sequence[Migration], now
         await _check_database(connection, place)
         await connection.execute(_LEDGER)
         applied = await _applied(connection) or {}
-    check(applied, wanted, place.name)
+    check(applied, wanted, place.name, added=await _added(connection))
     number = max(applied, default=0)
-    for migration in missing(applied, wanted, post=post):
+    todo = list(missing(applied, wanted, post=post or not applied))
+    _refuse_what_waits(applied, wanted, todo, place)
+    for migration in todo:
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_version VALUES ($1, $2, $3, $4, $5)",
@@ -79,6 +82,22 @@ async def _applied(connection: Any) -> dict[int, str] | None:
     if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
         return None
     return dict(await connection.fetch("SELECT number, checksum FROM schema_version"))
+
+
+async def _added(connection: Any) -> set[int]:
+    """The numbers of what only added."""
+    return {number for (number,) in await connection.fetch("SELECT number FROM schema_version WHERE phase = 'pre'")}
+
+
+def _refuse_what_waits(
+    applied: dict[int, str], wanted: Sequence[Migration], todo: Sequence[Migration], place: Place
+) -> None:
+    left = [m for m in wanted if m.number not in applied and m not in todo]
+    if any(m.phase == "pre" for m in left):
+        raise Unavailable(
+            f"Migration {left[0].number} of {place.name} takes away, and others wait behind it. Once no process of an "
+            "older version runs: interlock db migrate --db URL. Then start this one."
+        )
 
 
 async def _check_database(connection: Any, place: Place) -> None:
