@@ -101,7 +101,9 @@ class House:
         """What must hold before this process is sent requests."""
         from interlock.api.host import Check
 
-        return [Check(c.name, c.ok, c.value, c.limit) for c in await health.behind(self.world, self.consumers())]
+        found = await health.behind(self.world, self.consumers())
+        found += await health.collected(self.store, self.world.clock.now())
+        return [Check(c.name, c.ok, c.value, c.limit) for c in found]
 
     def consumers(self) -> list[str]:
         """What this process consumes just now: its roles, or the shares of them that it holds."""

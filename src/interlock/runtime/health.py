@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from interlock.bus.dead_letters import DeadLetter, letters_of
+from interlock.domain.errors import Unavailable
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service.by_clock import each_org
+from interlock.service.collector import reached
+from interlock.store.apart import ApartStore
 from interlock.store.memory import MemoryStore
 from interlock.store.opening import OpenStore
 from interlock.store.sqlite import SqliteStore
@@ -57,6 +60,24 @@ async def behind(world: World, consumers: Sequence[str]) -> list[Finding]:
             )
         )
     return out
+
+
+async def collected(store: OpenStore, now: int) -> list[Finding]:
+    """Where the two services have a database each: how long the oldest row waits that the log does not have yet (ms).
+
+    A records database that is away makes this process no worse than another: routing goes on, and a load balancer must
+    not take all of them out.
+    """
+    if not isinstance(store, ApartStore):
+        return []
+    name, limit, fix = "the collector keeps up", f"{LAG_MS_MAX} ms", "run a server with the role sync; if one runs, "
+    fix += "look at its log for collector_waits"
+    try:
+        rows = await store.records.changes((await reached(store.routing)).position, 1)
+    except Unavailable:
+        return [Finding(name, True, "the records database is away", limit, fix)]
+    late = max(0, now - rows[0].at) if rows else 0
+    return [Finding(name, late <= LAG_MS_MAX, f"{late} ms behind", limit, fix)]
 
 
 async def pairs_in_step(world: World) -> Finding:
