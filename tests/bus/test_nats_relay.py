@@ -276,11 +276,11 @@ async def test_a_connection_that_hangs_is_replaced(installed: Installation) -> N
     await write(installed.store, 1, 5)
     await installed.published(5)
     assert await installed.took(5) == [1, 2, 3, 4, 5]
-    hangs = (await installed.link.ready())._nc  # pyright: ignore[reportPrivateUsage]
+    hangs = (await installed.link.ready())._nc
     installed.link.drop()
     await write(installed.store, 6, 10)
     assert await installed.took(5) == [6, 7, 8, 9, 10]
-    assert (await installed.link.ready())._nc is not hangs  # pyright: ignore[reportPrivateUsage]
+    assert (await installed.link.ready())._nc is not hangs
 
 
 async def test_a_stream_of_another_store_is_refused(node: NatsNode) -> None:

@@ -14,7 +14,7 @@ from tests.investigation.shared_cases import shared
 
 from interlock.cli.spark import cluster
 from interlock.investigation import spark
-from interlock.investigation.finding import History
+from interlock.investigation.finding import History, Input
 from interlock.investigation.investigate import Report, examine, grouped, last_moment, report
 from interlock.investigation.readers import open_inputs
 
@@ -73,7 +73,7 @@ def test_a_day_in_pieces_and_a_packed_log_give_the_findings_of_one_process(conte
     assert 1 <= len(done.histories) <= 3
 
 
-def read_all(paths: list[Path]) -> list[spark.Read]:
+def read_all(paths: list[Path]) -> list[Input]:
     reading = open_inputs(paths)
     assert sum(1 for _ in reading)
     return reading.inputs

@@ -428,7 +428,7 @@ async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: 
         asked.append(sql)
         return await fetch(sql, *arguments)
 
-    store._reads.fetch = counted  # type: ignore[method-assign]
+    store._reads.fetch = counted
     [claim] = user("u1", email="ana@example.com").claims()
     named = Query(name="claimed", org=A, type="user", claim=claim, limit=1)
     for _ in range(2):  # the second time from versions that are known, whose bodies are not sent
@@ -453,7 +453,7 @@ async def test_who_asks_the_same_at_the_same_moment_shares_an_answer_that_is_rea
         asked.append(sql)
         return await fetch(sql, *arguments)
 
-    store._reads.fetch = counted  # type: ignore[method-assign]
+    store._reads.fetch = counted
     users = Query(name="listing", org=A, type="user", states=("enabled",))
     first = [asyncio.ensure_future(store.find(users)) for _ in range(3)]
     while not asked:  # noqa: ASYNC110 - a turn of the loop each, until the question is put
