@@ -16,7 +16,7 @@ from tests.domain.floor import CREATED, QUEUES, Floor
 
 from interlock.domain.errors import Conflict, InvalidTransition, Problem
 from interlock.domain.reservation import Reservation
-from interlock.domain.work_item import QueuePass, WorkItem
+from interlock.domain.work_item import TRANSITIONS, QueuePass, WorkItem
 
 TABLE = """
           | ivr       | queued                | routed                           | assigned  | wrap-up   | completed
@@ -69,6 +69,14 @@ def test_cell(command: str, state: str, cell: str) -> None:
     assert (floor.item.abandoned.phase if floor.item.abandoned else None) == said.get("~")
     assert floor.item.paused == (command == "pause")
     assert floor.item.completed_at == (floor.now if after == "completed" else None)
+
+
+@pytest.mark.parametrize(("command", "state", "cell"), CELLS, ids=[f"{c}-in-{s}" for c, s, _ in CELLS])
+def test_the_table_that_the_code_and_the_pictures_go_by_says_the_same(command: str, state: str, cell: str) -> None:
+    """The next state is worked out from the coupled unit, so a wrong one in the table would be seen by nobody else."""
+    known = TRANSITIONS[command][state]  # type: ignore[index]
+    assert known.refused == (int(cell) if cell.isdigit() else 0)
+    assert known.next == ("" if cell == "=" or cell.isdigit() else cell.split(maxsplit=1)[0])
 
 
 def check_pass(floor: Floor, before: WorkItem, passes: list[QueuePass], *, began: bool, left: str | None) -> None:
