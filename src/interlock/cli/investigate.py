@@ -78,6 +78,10 @@ def investigate(
         return _followed(paths, as_json=json)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
         said, histories = _investigated(read, format, mapping, budget, engine, master)
+    if redact and redacted is None:
+        # The copies are gone: what the reader knows is the name of the file.
+        for i in said.inputs:
+            i.name = Path(i.name).name
     _something_read(said)
     try:
         _written(said, histories, report, sarif, perfetto, emit_test)
@@ -91,8 +95,11 @@ def investigate(
 
 def _something_read(said: Report) -> None:
     if not any(i.entries for i in said.inputs):
-        why = "; ".join(f"{i.name}: {r.why}" for i in said.inputs for r in i.refused[:1]) or "there is no entry in it"
-        raise Failure("nothing in it can be read", why, "interlock investigate --format … or --map FILE", code=FAILED)
+        told = [(i.name, r.why) for i in said.inputs for r in (*i.refused[:1], *i.refused[1:][-1:])]
+        why = "; ".join(f"{name}: {why}" for name, why in told) or "there is no entry in it"
+        there = [Path(i.name).is_file() or i.bytes for i in said.inputs]
+        next = "interlock investigate --format … or --map FILE" if any(there) else "name files, folders or patterns"
+        raise Failure("nothing in it can be read", why, next, code=FAILED)
 
 
 def _no_options(paths: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from tests.investigation.report.investigated import hostile, investigated, timelines
 
 from interlock.investigation.explain import explain
+from interlock.investigation.investigate import Report, Screened
 from interlock.investigation.report import html, markdown, terminal
 from interlock.investigation.report.timeline import INFERRED, NOT_SEEN, REPAIRED, WRONG
 
@@ -99,3 +100,15 @@ def test_a_long_timeline_shows_the_rows_around_findings() -> None:
     assert len(rows) < 50
     assert sum(r for r in rows if isinstance(r, int)) + sum(not isinstance(r, int) for r in rows) == 500
     assert any(not isinstance(r, int) and r.severity == "high" for r in rows)
+
+
+def test_what_is_only_counted_stands_in_every_report() -> None:
+    """A big log's report lists what has weight; a reader has to see that the rest was only counted."""
+    counted = Screened(conversations=1_786, low={"R20": 1_871, "R4": 0}, not_counted=("R18",), left_out={"R1": 12})
+    said = Report(verdict="unknown", screened=counted)
+    pages = [html.page(said, [], explain), markdown.page(said, [], explain), the_terminal(said, [])]
+    for page in pages:
+        page = page.replace("\\", "")  # noqa: PLW2901 - Markdown's escapes
+        assert "1,786 conversations without a finding of weight" in page
+        assert "R20 1,871; not counted: R18" in page
+        assert "too many to be listed: R1 12" in page

@@ -19,7 +19,7 @@ from interlock.investigation.finding import Finding
 from interlock.investigation.investigate import Report
 from interlock.investigation.report.json import Explain, input_name, plain
 from interlock.investigation.report.timeline import Timeline, short, word_for
-from interlock.investigation.report.words import headline, hole_text, input_text, place_text
+from interlock.investigation.report.words import headline, hole_text, place_text, read_text
 
 ROWS_MAX = 20_000
 FINDINGS_MAX = 500
@@ -139,7 +139,7 @@ def _rest(report: Report) -> str:
     for title, said in (
         ("What the log does not show", [hole_text(h) for h in report.holes]),
         ("What to ask for next", list(report.ask_for)),
-        ("Inputs", [input_text(i) for i in report.inputs]),
+        ("Inputs", read_text(report)),
     ):
         if said:
             parts.append(f"<h2>{title}</h2><ul>{''.join(f'<li>{_text(s)}</li>' for s in said[:FINDINGS_MAX])}</ul>")

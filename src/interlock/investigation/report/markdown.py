@@ -9,7 +9,7 @@ from interlock.investigation.anomalies import CATALOGUE
 from interlock.investigation.investigate import Report
 from interlock.investigation.report.json import Explain
 from interlock.investigation.report.timeline import Card, Cell, Timeline, word_for
-from interlock.investigation.report.words import headline, hole_text, input_text, place_text
+from interlock.investigation.report.words import headline, hole_text, place_text, read_text
 
 ROWS_MAX = 200
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~])")
@@ -39,7 +39,9 @@ def page(report: Report, timelines: Sequence[Timeline], explain: Explain) -> str
     repairs = ((n, r) for n, i in enumerate(report.inputs) for r in i.repairs)
     out += _list("Repairs", (f"{names[n]}:{r.place.line} {r.kind}: {r.assumed} ({r.proof})" for n, r in repairs))
     out += _list("Ask for next", report.ask_for)
-    out += _list("Read", map(input_text, report.inputs))
+    out += _list("Read", read_text(report))
+    refused = (f"{place_text(names, r.place)} {r.why}" for i in report.inputs for r in i.refused)
+    out += _list("Not readable", refused)
     return "\n".join(out) + "\n"
 
 

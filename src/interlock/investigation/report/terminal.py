@@ -19,7 +19,7 @@ from interlock.investigation.finding import Finding
 from interlock.investigation.investigate import Report
 from interlock.investigation.report.json import Explain
 from interlock.investigation.report.timeline import APPLIED, WRONG, Card, Cell, Line, Timeline, short, word_for
-from interlock.investigation.report.words import count, headline, hole_text, input_text, place_text
+from interlock.investigation.report.words import count, headline, hole_text, place_text, read_text
 
 FINDINGS_MAX = 40
 TIMELINES_MAX = 3
@@ -50,7 +50,7 @@ def write(console: Console, report: Report, timelines: Sequence[Timeline], expla
     _list(console, "Not shown by the log", (hole_text(h) for h in report.holes))
     _repairs(console, report, names)
     _list(console, "Ask for next", report.ask_for)
-    _list(console, "Read", (input_text(i) for i in report.inputs))
+    _list(console, "Read", read_text(report))
     _list(console, "Not readable", (f"{place_text(names, r.place)}  {r.why}" for i in report.inputs for r in i.refused))
 
 

@@ -56,12 +56,28 @@ def ranges(revs: tuple[int, ...]) -> str:
 def input_text(i: Input) -> str:
     """What an input was, and what it came to."""
     said = f"{i.name}: {i.format or 'unknown format'}, {i.bytes:,} bytes, "
-    said += f"{i.entries:,} entries, {i.told:,} observations"
+    said += f"{i.entries:,} {'entry' if i.entries == 1 else 'entries'}, {count(i.told, 'observation')}"
     if i.repairs:
         proven = sum(r.proof == "proven" for r in i.repairs)
         of = "" if i.repaired == len(i.repairs) else f" of the first {len(i.repairs):,}"
-        said += f", {i.repaired:,} repairs ({proven}{of} proven by length)"
+        said += f", {count(i.repaired, 'repair')} ({proven}{of} proven by length)"
     return said + (f", {i.refusals:,} not readable" if i.refused else "")
+
+
+def read_text(report: Report) -> list[str]:
+    """What was read; of a big log, also what is only counted."""
+    said = [input_text(i) for i in report.inputs]
+    screened = report.screened
+    if screened is None:
+        return said
+    said.append(
+        f"{count(screened.conversations, 'conversation')} without a finding of weight: not listed, only counted"
+    )
+    low = ", ".join(f"{rule} {n:,}" for rule, n in screened.low.items() if n)
+    said.append(f"of low severity in them: {low or 'nothing'}; not counted: {', '.join(screened.not_counted)}")
+    if screened.left_out:
+        said.append("too many to be listed: " + ", ".join(f"{rule} {n:,}" for rule, n in screened.left_out.items()))
+    return said
 
 
 def count(n: int, word: str) -> str:
