@@ -254,21 +254,6 @@ def test_what_is_only_counted_is_counted_right(day: Path, raced: Path) -> None:
         assert {r for r in whole if whole[r] > listed[r]} <= {*counted, *said.screened.not_counted}
 
 
-def test_one_event_under_two_ids_is_counted(tmp_path: Path) -> None:
-    """R4 of low severity: equal contents, ids of their own; a redelivery under one id is none."""
-    lines, _ = generate_one("plain", 3)
-    told = next(line for line in lines if "work-item.update" in line)
-    own = json.loads(told)["body"]["body"]["id"]
-    log = tmp_path / "log"
-    for again, count in ((told, 0), (told.replace(own, "f" * len(own)), 1)):
-        log.write_text("\n".join([*lines, again]) + "\n")
-        said = big.investigate([log]).report
-        assert said.screened is not None
-        assert not said.findings
-        assert said.screened.low["R4"] == count
-        assert sum(f.rule == "R4" for f in investigate_groups(open_inputs(log)).findings) == count
-
-
 def test_of_very_many_findings_the_rest_is_counted(raced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = big.investigate([raced]).report
     monkeypatch.setattr(worker, "FINDINGS_MAX", 50)
