@@ -50,3 +50,13 @@ def test_one_event_under_two_ids_is_counted(tmp_path: Path) -> None:
         assert not said.findings
         assert said.screened.low["R4"] == count
         assert sum(f.rule == "R4" for f in investigate_groups(open_inputs(log)).findings) == count
+
+
+def test_entries_without_a_rev_that_come_twice_are_no_trouble(tmp_path: Path) -> None:
+    line = (
+        '{"body":{"body":{"id":"%s","name":"x.note.update","org":"o","data":{"type":"note","id":"n","attributes":{}}}}}'
+    )
+    log = tmp_path / "log"
+    log.write_text("\n".join([line % "e1", line % "e2", *generate_one("plain", 3)[0]]) + "\n")
+    said = big.investigate([log]).report
+    assert said.inputs[0].told == len(list(open_inputs(log)))

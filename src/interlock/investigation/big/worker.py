@@ -281,31 +281,24 @@ class Judge:
 
     def _same(self, a: Any, b: Any) -> int:
         """Whether two rows of one rev tell the same, and by ids of their own: see `sieve.Same`."""
-        if self._said(a) != self._said(b):
-            return 0
-        ids = self._event_id(a), self._event_id(b)
-        return 2 if all(ids) and ids[0] != ids[1] else 1
+        (said, id), (again, other) = self._told(a), self._told(b)
+        return 0 if said != again else 2 if id and other and id != other else 1
 
-    def _event_id(self, row: Any) -> str:
+    def _told(self, row: Any) -> tuple[Any, str]:
+        """What a row's entry says, in a form that is equal for equal contents, and its event's id."""
         line = None if row[DIGEST] else self._sources.line(row)
         if line is None:
-            return self._observation(row).event_id
-        try:
-            return self._contents(line).body.body.id
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
-
-    def _said(self, row: Any) -> Any:
-        if row[DIGEST]:
-            return int(row[DIGEST])
-        line = self._sources.line(row)
-        if line is None:
-            return int(row[ORDER])
+            known = (e for e in self._sources.entries(row) if not isinstance(e, Audit) and e.rev == row[REV])
+            digest = int(row[DIGEST] or row[ORDER])
+            return digest, next((e.event_id for e in known if id_code(e.record.type, e.record.id) == row[ID]), "")
         try:
             inner = self._contents(line).body.body
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return line
-        return bytes(inner.data), bytes(inner.changes)
+            return line, ""
+        return (bytes(inner.data), bytes(inner.changes)), inner.id
+
+    def _said(self, row: Any) -> Any:
+        return int(row[DIGEST]) if row[DIGEST] else self._told(row)[0]
 
     def _digested(self, rows: list[Row]) -> None:
         """Where one rev of a record comes twice, digests that are equal for equal contents."""
