@@ -78,10 +78,7 @@ def investigate(
         return _followed(paths, as_json=json)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
         said, histories = _investigated(read, format, mapping, budget, engine, master)
-    if redact and redacted is None:
-        # The copies are gone: what the reader knows is the name of the file.
-        for i in said.inputs:
-            i.name = Path(i.name).name
+        _named(said, read if redacted is None and redact else [])
     _something_read(said)
     try:
         _written(said, histories, report, sarif, perfetto, emit_test)
@@ -91,6 +88,12 @@ def investigate(
     if said.partial:
         return INTERRUPTED
     return FOUND if any(f.severity != "low" for f in said.findings) else DONE
+
+
+def _named(said: Report, gone: list[str]) -> None:
+    """Of copies that go away, what the reader knows is the name of the file."""
+    for i in said.inputs:
+        i.name = Path(i.name).name if i.name in gone else i.name
 
 
 def _something_read(said: Report) -> None:
