@@ -85,9 +85,8 @@ def investigate(
     except OSError as wrong:
         raise Failure(f"{wrong.filename} cannot be written", wrong.strerror or str(wrong)) from wrong
     _told(said, histories, as_json=json)
-    if said.partial:
-        return INTERRUPTED
-    return FOUND if any(f.severity != "low" for f in said.findings) else DONE
+    found = any(f.severity != "low" for f in said.findings)
+    return INTERRUPTED if said.partial else FOUND if found else DONE
 
 
 def _named(said: Report, gone: list[str]) -> None:
