@@ -148,7 +148,7 @@ class Ground:
         assert first is not None
         item: Record | None = None
         conversation: Record | None = None
-        while not isinstance(item, WorkItem) or conversation is None or item.index().mark != conversation.index().mark:
+        while not isinstance(item, WorkItem) or item.status != "queued" or not _agree(item, conversation):
             found = await world.store.find(Query(name="children", org=org, type=WorkItem.TYPE, parent=first.id))
             item = found[0] if found else None
             [conversation] = await world.store.load([first.address])
@@ -222,6 +222,12 @@ class Ground:
                 follower.cancel()
                 await workers.stop()
 
+    def check(self) -> None:
+        """What is said to be there is on the floor that routing decides on."""
+        floor = (self._world.floors or {})[self._orgs[0]]
+        seen = {"waiting": len(floor.items), "agents": len(floor.agents)}.get(self._dimension, self._n)
+        assert seen > 0.9 * self._n, (self._dimension, self._n, seen)
+
     async def block(self, count: int) -> float:
         """Processor seconds for each of the next so many conversations that are done."""
         self._finished.clear()
@@ -254,6 +260,10 @@ class Ground:
         self._wanted -= 1
         if self._wanted == 0:
             self._finished.set()
+
+
+def _agree(item: Record, conversation: Record | None) -> bool:
+    return conversation is not None and item.index().mark == conversation.index().mark
 
 
 def unit() -> float:
@@ -302,6 +312,7 @@ async def point(folder: Path, dimension: str, n: int) -> dict[str, Any]:
         began = time.process_time()
         await ground.block(BLOCK)  # floors are read, caches warm
         first = time.process_time() - began
+        ground.check()
         gc.collect()
         gc.freeze()
         blocks: list[float] = []
