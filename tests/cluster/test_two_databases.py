@@ -70,11 +70,15 @@ async def test_a_cut_off_records_database_stops_no_routing_and_loses_nothing(dat
             await queue_up(server, admin, told)
             agent = Client(session, server.url, floor.keys[0])
             await agent.need("PUT", "/v1/routing/work-sessions/current", {"status": floor.available})
+            statuses = (await admin.need("GET", "/v1/routing/statuses"))["data"]
+            away = next(s["id"] for s in statuses if s["attributes"]["statusType"] == "unavailable")
             proxy.cut()
             refused = await admin.call("POST", "/v1/conversations", {"name": "while it is away"})
             assert refused is not None
             assert refused[0] == 503
             await accept_all(server, agent, floor.users[0], told)
+            for status in (away, floor.available):
+                await agent.need("PUT", "/v1/routing/work-sessions/current", {"status": status})
             proxy.heal()
             work = asyncio.create_task(Load(session, server.url, floor, told, 5).run())
             await until(server, lambda: len(told.revs) >= WAITING + 10, "new conversations after it")

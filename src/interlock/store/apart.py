@@ -30,6 +30,8 @@ BRIEFLY_S = 1.0
 """How long the records database is waited for where its answer is not needed, and then not asked again."""
 BY_TYPE = frozenset({"listing", "children", "updated", "of_owner", "overdue", "claimed"})
 """Queries about records of one type, which one side owns; all others are about routing's records, or its copies."""
+KNOWN_BY_COPIES = frozenset({"user", "team"})
+"""Whose copies do while the records database is away: an agent who signs in or out is known by them."""
 ON_COPIES = frozenset({"routing", "rules"})
 """Roles that never ask the records database: they go by the copies, and go on while it is away."""
 
@@ -73,11 +75,21 @@ class ApartStore:
     async def load(self, addresses: Sequence[Address]) -> list[Record | None]:
         """The current versions, in the order asked; those of one side are of one moment."""
         theirs = [side_of(a.type) == "records" for a in addresses]
-        if all(theirs) or not any(theirs):
-            return await (self.records if any(theirs) else self.routing).load(addresses)
-        there = iter(await self.records.load([a for a, t in zip(addresses, theirs, strict=True) if t]))
+        if not any(theirs):
+            return await self.routing.load(addresses)
+        if all(theirs):
+            return await self._load_there(addresses)
+        there = iter(await self._load_there([a for a, t in zip(addresses, theirs, strict=True) if t]))
         here = iter(await self.routing.load([a for a, t in zip(addresses, theirs, strict=True) if not t]))
         return [next(there if t else here) for t in theirs]
+
+    async def _load_there(self, addresses: Sequence[Address]) -> list[Record | None]:
+        try:
+            return await self.records.load(addresses)
+        except Unavailable:
+            if any(a.type not in KNOWN_BY_COPIES for a in addresses):
+                raise
+            return await self.routing.load(addresses)
 
     async def find(self, query: Query) -> list[Record]:
         """The answers to a named query. Pairs out of step are looked for among the copies, where an index knows."""
