@@ -258,9 +258,12 @@ def picture(document: Mapping[str, Any]) -> str:
             )
         first, last = 1000 * line.at(10**low), 1000 * line.at(10**high)
         out.append(f'  <path class="{dimension}" d="M{x(low):.1f} {y(first):.1f} L{x(high):.1f} {y(last):.1f}"/>')
-        out.append(
-            f'  <text class="{dimension}" x="{LEFT + WIDTH + 14}" y="{y(last) + 5:.1f}">{NAMES[dimension]}</text>'
-        )
+    ends = sorted((y(1000 * line.at(10**high)), d) for d, line in lines.items())
+    below = 0.0
+    for end, dimension in ends:
+        below = max(end + 5, below + 18)  # no label on another
+        place = f'x="{LEFT + WIDTH + 14}" y="{below:.1f}"'
+        out.append(f'  <text class="{dimension}" {place}>{NAMES[dimension]}</text>')
     out += [
         f'  <text class="dim" x="{LEFT}" y="{TOP + HEIGHT + 46}">points: medians; lines: a + b · log n</text>',
         "</svg>",
