@@ -43,7 +43,7 @@ def test_a_supervisor_pauses_a_queue_and_everybody_sees_why(server: Server, visi
     is_live(watcher)
     row = page.locator(f"#q-{floor.queue}")
     expect(row.locator(".big")).to_have_text("3")
-    expect(page.locator(f"#open-{floor.queue} code.reason").first).to_have_text("NO_AGENT_SIGNED_IN")
+    expect(page.locator(f"#open-{floor.queue} .inner td code").first).to_have_text("NO_AGENT_SIGNED_IN")
     page.get_by_role("link", name="pause Orders").click()
     expect(page.locator("#panel .effect")).to_contain_text("3 items will wait until somebody resumes the queue")
     page.get_by_label("Why, for the others to read").fill("fire drill")
@@ -52,7 +52,7 @@ def test_a_supervisor_pauses_a_queue_and_everybody_sees_why(server: Server, visi
     expect(page.locator("#notice")).to_contain_text("Orders is paused.")
     expect(row).to_contain_text("paused by Sam")
     expect(watcher.locator(f"#q-{floor.queue}")).to_contain_text("paused by Sam")
-    expect(watcher.locator(f"#open-{floor.queue} code.reason").first).to_have_text("QUEUE_PAUSED")
+    expect(watcher.locator(f"#open-{floor.queue} .inner td code").first).to_have_text("QUEUE_PAUSED")
     expect(watcher.get_by_role("link", name="resume Orders")).to_have_count(0)
     page.get_by_role("link", name="resume Orders").click()
     page.get_by_role("button", name="Resume Orders").click()
@@ -312,3 +312,61 @@ def told_link(file: Path, process: subprocess.Popen[bytes]) -> str:
             process.wait(0.1)
             break
     raise AssertionError(f"no link: {file.read_text()}")
+
+
+def test_a_rule_is_tried_and_a_change_in_between_is_not_lost(server: Server, visit: Open, picture: Picture) -> None:
+    orders, returns = server.floor("Parcels"), server.floor("Refunds")
+    criteria = {"and": [{"conversation_channel": {"operator": "in", "value": ["chat", "email"]}}]}
+    rule = {"name": "Written", "criteria": criteria, "queue": orders.queue}
+    id = server.send("POST", "/v1/routing/queue-rules", rule)["data"]["id"]
+    for channel in ("chat", "email", "email"):
+        server.send("POST", "/v1/conversations", {"channels": [channel]})
+    dry = {"last": 3, "rules": []}
+    ran = (
+        server.send("POST", "/v1/routing/queue-rules/dry-run", dry)["data"]["attributes"]["changed"] for _ in range(500)
+    )
+    assert 3 in ran, "the rules have run on all three"
+    page = visit(server.link("supervisor", "Sam"), "/rules", away=True, viewport={"width": 1280, "height": 900})
+    page.get_by_role("link", name="Written", exact=True).click()
+    page.get_by_label("Then to").select_option(label="Refunds")
+    page.get_by_label("Value").first.fill("email")
+    page.get_by_role("button", name="Try it, and look at the difference").click()
+    expect(page.locator("#differs")).to_contain_text("+0 ~2 −0")
+    expect(page.locator("section[aria-labelledby=dry]")).to_contain_text("3 conversations would have gone elsewhere")
+    picture(page, "console-rule")
+    server.send("PUT", f"/v1/routing/queue-rules/{id}", {"name": "Everything written"})
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else wrote rev 2 meanwhile")
+    expect(page.get_by_label("Name")).to_have_value("Everything written")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".note.good")).to_contain_text("Saved as rev 3.")
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("#v-3")).to_contain_text("Sam")
+    page.get_by_role("link", name="Go back to rev 2").click()
+    expect(page.get_by_label("Value").first).to_have_value("chat, email")
+    stored = server.send("GET", f"/v1/routing/queue-rules/{id}")["data"]
+    assert stored["relationships"]["queue"]["data"]["id"] == returns.queue
+    server.send("DELETE", f"/v1/routing/queue-rules/{id}?rev=3")
+
+
+def test_two_runs_are_compared_and_one_is_given_to_somebody_else(server: Server, visit: Open, picture: Picture) -> None:
+    floor = server.floor("Compare", ("Hal", "Iva"))
+    server.say(floor.agents[0])
+    page = visit(server.link("supervisor", "Sam"), f"/conversations/{server.conversation(floor.queue, 'Mine first')}")
+    is_live(page)
+    expect(page.locator("#timeline-rows")).to_contain_text("offer to Hal")
+    page.get_by_role("link", name="Reassign").click()
+    page.locator("#to").select_option(index=0)
+    expect(page.locator("#panel .effect")).to_contain_text("with nobody, from Compare")
+    page.get_by_role("button", name="Reassign").click()
+    expect(page.locator("#notice")).to_contain_text("now.")
+    expect(page.locator(".recordhead.right")).to_contain_text("assigned")
+    id = page.url.rpartition("/")[2].partition("?")[0]
+    page.keyboard.press("c")
+    expect(page.locator("#a")).to_have_value(id)
+    page.locator("#a").fill(f"{id}@3")
+    page.locator("#b").fill(id)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#parted")).to_contain_text("Alike up to row 3, then they part")
+    expect(page.locator(".apart").first).to_contain_text("has no such decision")
+    picture(page, "console-compare")
