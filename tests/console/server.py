@@ -108,6 +108,8 @@ class Server:
     def conversation(self, queue: str, text: str = "", channel: str = "chat") -> str:
         """A conversation that waits in a queue."""
         body: dict[str, Any] = {"channels": [channel], "queue": {"id": queue}}
+        if text:
+            body["preview"] = text  # an offer may be made before the message is there
         id = self.send("POST", "/v1/conversations", body)["data"]["id"]
         if text:
             message = {"channel": channel, "app": channel, "direction": "in", "preview": text}

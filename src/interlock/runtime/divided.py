@@ -143,10 +143,10 @@ class Divided:
     async def _watched(self, work: Coroutine[Any, Any, None], reached: Callable[[], Awaitable[int]]) -> None:
         try:
             await watched(work, reached, self._store.last_position, STILL_LEASES * self._settings.lease_seconds)
-        except StandsStill:
+        except StandsStill as still:
             if self._link is not None:
                 self._link.drop()
-            raise
+            raise Unavailable(str(still)) from still
 
     async def _relay(self, relay: Relay) -> None:
         with self._bell.for_(relay):

@@ -14,8 +14,8 @@ from interlock.domain.errors import Unavailable
 from interlock.runtime.tasks import end
 
 
-class StandsStill(Unavailable):
-    """Work that did not get on."""
+class StandsStill(Exception):
+    """Work that did not get on; its text says since when."""
 
 
 async def watched(
