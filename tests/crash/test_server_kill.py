@@ -127,7 +127,7 @@ async def test_25_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
 async def test_kills_lose_nothing_where_the_services_have_a_database_each(tmp_path: Path) -> None:
     """A collector dies with each server, between any two rows; and the log has each row of the records side once."""
     two = [f"sqlite:///{tmp_path}/{side}.db" for side in ("records", "routing")]
-    await run(two, 15, 3)
+    await run(two, 8, 3)
     records, routing = (open_store(url, SystemClock()) for url in two)
     try:
         theirs = [row.id for row in await records.changes(0, 10_000_000)]
