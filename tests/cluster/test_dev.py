@@ -72,7 +72,7 @@ async def test_ctrl_c_ends_every_process_and_removes_the_folder() -> None:
         while folder is None:
             line = (await process.stderr.readline()).decode()
             assert line, "it ended before it was up"
-            found = re.search(r"logs (\S+)", line)
+            found = re.search(r"logs\s+(\S+)", line)
             folder = Path(found[1]) if found else None
         children = children_of(process.pid)
         assert len(children) >= 1 + 1 + 4

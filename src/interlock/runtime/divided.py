@@ -135,7 +135,11 @@ class Divided:
                     async with Detecting(world, self._on_finding):
                         await asyncio.Event().wait()
                 workers = Workers(world, (share.role,), reactions=self._reactions, on_found=self._on_found)
-                await self._watched(workers.run(self._settings.lease_seconds), lambda: bus.reached(share.name))
+                work = workers.run(self._settings.lease_seconds)
+                if share.role not in ROLES:  # by the clock only: it has no place in the log
+                    await work
+                else:
+                    await self._watched(work, lambda: bus.reached(share.name))
             finally:
                 with contextlib.suppress(Unavailable, Fenced):
                     await bus.close()
