@@ -417,10 +417,8 @@ async def test_a_look_up_asked_for_in_the_moment_in_which_a_reader_ends_is_read(
         await store.close()
 
 
-async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: PostgresStore) -> None:
-    await put(store, user("u1", email="ana@example.com"))
-    await put(store, conversation("c1"))
-    await store.commit(marks_only(Mark(space="s", org="o", key="k", value=b"v")))
+def questions(store: PostgresStore) -> list[str]:
+    """The statements that the store reads with from now on."""
     asked: list[str] = []
     fetch = store._reads.fetch
 
@@ -429,6 +427,41 @@ async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: 
         return await fetch(sql, *arguments)
 
     store._reads.fetch = counted
+    return asked
+
+
+async def test_a_look_up_that_fails_by_a_fault_of_ours_leaves_no_other_unread(postgres_url: str) -> None:
+    """Those who asked hear of it; who asked meanwhile is read all the same."""
+    store = PostgresStore.open(postgres_url, Hands(), Options(looks_at_once=1))
+    try:
+        await put(store, conversation("c1"))
+        fetch, under_way, go = store._reads.fetch, asyncio.Event(), asyncio.Event()
+
+        async def fails(*_: Any) -> list[Any]:
+            store._reads.fetch = fetch
+            under_way.set()
+            await go.wait()
+            raise ZeroDivisionError
+
+        store._reads.fetch = fails
+        async with asyncio.timeout(20):
+            first = asyncio.ensure_future(store.load([conversation("c2").address]))
+            await under_way.wait()
+            second = asyncio.ensure_future(store.load([conversation("c1").address]))
+            await asyncio.sleep(0)
+            go.set()
+            with pytest.raises(ZeroDivisionError):
+                await first
+            assert await second == [conversation("c1")]
+    finally:
+        await store.close()
+
+
+async def test_look_ups_of_all_kinds_asked_for_together_are_one_question(store: PostgresStore) -> None:
+    await put(store, user("u1", email="ana@example.com"))
+    await put(store, conversation("c1"))
+    await store.commit(marks_only(Mark(space="s", org="o", key="k", value=b"v")))
+    asked = questions(store)
     [claim] = user("u1", email="ana@example.com").claims()
     named = Query(name="claimed", org=A, type="user", claim=claim, limit=1)
     for _ in range(2):  # the second time from versions that are known, whose bodies are not sent
@@ -446,14 +479,7 @@ async def test_who_asks_the_same_at_the_same_moment_shares_an_answer_that_is_rea
     store: PostgresStore,
 ) -> None:
     await put(store, user("u1"))
-    asked: list[str] = []
-    fetch = store._reads.fetch
-
-    async def counted(sql: str, *arguments: Any) -> list[Any]:
-        asked.append(sql)
-        return await fetch(sql, *arguments)
-
-    store._reads.fetch = counted
+    asked = questions(store)
     users = Query(name="listing", org=A, type="user", states=("enabled",))
     first = [asyncio.ensure_future(store.find(users)) for _ in range(3)]
     while not asked:  # noqa: ASYNC110 - a turn of the loop each, until the question is put

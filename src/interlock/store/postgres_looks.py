@@ -96,8 +96,8 @@ class Looks:
             for _, answer in asked:
                 if not answer.done():
                     answer.set_exception(why)
-            if not isinstance(failure, Unavailable):
-                raise
+            if not isinstance(failure, Exception):
+                raise  # whoever asked was told; those who asked meanwhile are read next
         else:
             for keys, answer in asked:
                 if not answer.done():
