@@ -26,7 +26,7 @@ from interlock.runtime.detecting import Detecting
 from interlock.runtime.divided import Divided
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.collector import join, refuse_half
@@ -273,9 +273,7 @@ class EventLog:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            await end([self._task])
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended([self._task])
         if self._stream is not sys.stdout:
             self._stream.close()
 

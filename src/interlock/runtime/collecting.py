@@ -10,7 +10,7 @@ import structlog
 
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.ports import Fence, Store
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Fault, together
 from interlock.service.collector import join, run_once
 from interlock.store.apart import ApartStore
@@ -42,9 +42,7 @@ class Collecting:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            await end([self._task])
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended([self._task])
 
     async def ended(self) -> None:
         """Wait for its end. Raises `Fenced` once another process has taken over."""

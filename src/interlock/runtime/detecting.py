@@ -7,7 +7,6 @@ everything else has its turn: a finding may come late, a request may not.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ from interlock.investigation.explain import explain
 from interlock.investigation.finding import Finding
 from interlock.investigation.live import LiveDetectors
 from interlock.ports import World
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 from interlock.runtime.worker import OUTAGE_PAUSE_S
 
 CONSUMER = "detectors"
@@ -57,10 +56,7 @@ class Detecting:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await end(self._tasks)
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await ended(self._tasks)
 
     async def _follow(self) -> None:
         while True:

@@ -118,6 +118,7 @@ class Divided:
             assert isinstance(self._store, ApartStore)
             async with Collecting(self._store, self._world.ids.fresh(), fence) as collecting:
                 await collecting.ended()
+            return
         store = cast("Store", FencedStore(seen_by(share.role, self._store), fence))
         if share.role == RELAY:
             from interlock.bus.nats_relay import Relay

@@ -15,7 +15,7 @@ import structlog
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.domain.share import Share
 from interlock.ports import Fence, Store
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 from interlock.service.seats import leave, sit
 
 _log = structlog.get_logger("interlock")
@@ -61,9 +61,7 @@ class Holdings:
         try:
             yield
         finally:
-            await end([task])
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await ended([task])
             await self._leave()
 
     async def _run(self) -> None:
@@ -154,9 +152,7 @@ class Holdings:
     async def _let_go(self, name: str, *, give_back: bool) -> None:
         """Stop the work of a share; what it was at is refused from then on, or done by then."""
         epoch, task = self._held.pop(name)
-        await end([task])
-        with contextlib.suppress(asyncio.CancelledError, Fenced, Unavailable):
-            await task
+        await ended([task], Fenced, Unavailable)
         if give_back:
             await self._store.lease(_lease(name), self._holder, 0)
         _log.info("share_given_back" if give_back else "share_lost", share=name, epoch=epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,3 +21,12 @@ async def end(tasks: Iterable[asyncio.Task[Any]], *, again_s: float = AGAIN_S) -
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=again_s)
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]], *quietly: type[Exception]) -> None:
+    """`end`, then raise the first failure that is none of `quietly`: what went wrong in a task is not lost with it."""
+    over = list(tasks)
+    await end(over)
+    for task in over:
+        with contextlib.suppress(asyncio.CancelledError, *quietly):
+            await task

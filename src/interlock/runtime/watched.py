@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from interlock.domain.errors import Unavailable
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 
 
 class StandsStill(Exception):
@@ -40,6 +40,4 @@ async def watched(
                 raise StandsStill(f"It stands still at row {at} for {every_s:g} s; the log is at row {was_newest}.")
         task.result()
     finally:
-        await end([task])
-        if not task.cancelled():
-            task.exception()  # raised above, or of no interest any more
+        await ended([task], Exception)  # raised above, or of no interest any more

@@ -12,7 +12,7 @@ import structlog
 from interlock.domain.decision import Why
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.ports import Batch, Bus, World
-from interlock.runtime.tasks import end
+from interlock.runtime.tasks import ended
 from interlock.service.reactions import CADENCES, REACTIONS, ROLES, Cadence, Reaction, Role
 from interlock.service.relay import BATCH_MAX, run_once
 from interlock.service.transact import note, provenance
@@ -80,10 +80,7 @@ class Workers:
 
     async def stop(self) -> None:
         """End at the next await. What was not acknowledged is delivered again at the next start."""
-        await end(self._tasks)
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError, Fenced):
-                await task
+        await ended(self._tasks, Fenced)
         self._tasks.clear()
 
     async def run(self, patience_s: float) -> None:

@@ -60,7 +60,12 @@ async def join(records: Store, routing: Store, fresh: str) -> None:
             await routing.commit(Commit(marks=(_pair(fresh, "routing"),)))
             await records.commit(Commit(marks=(_pair(fresh, "records"),)))
             return
-        if ours is not None and theirs is None and not await records.last_position() and not await _any(routing):
+        if (
+            ours is not None
+            and theirs is None
+            and not await records.last_position()
+            and not (await reached(routing)).position
+        ):
             await records.commit(Commit(marks=(_pair(ours[0], "records"),)))
             return
     except Unavailable:
@@ -86,10 +91,6 @@ async def refuse_gone_back(records: Store, routing: Store) -> None:
             f"The records database does not have row {last.position} ({last.row}), which routing has taken in: it was "
             "put back to an earlier time. Put the routing database back to a time before that too."
         )
-
-
-async def _any(routing: Store) -> int:
-    return (await reached(routing)).position
 
 
 async def _answers(store: Store) -> bool:
