@@ -119,10 +119,7 @@ async def test_findings_are_read_from_the_log_and_grouped(house: House, admin: C
 async def test_an_incident_is_worked_off_and_opens_itself_when_it_comes_back(
     house: House, admin: Client, floor: Floor
 ) -> None:
-    first, second = [(await admin.post("/v1/conversations", {"channels": ["chat"]}))["data"]["id"] for _ in range(2)]
-    await settled(house)
-    await lose(house, first, floor.agents[0])
-    house.clock.pass_ms(60_000)
+    second = await one_of_two_lost(house, admin, floor)
     found = (await admin.get("/v1/incidents?state=open"))["data"]
     path = next(f"/v1/incidents/{i['id']}" for i in found if i["attributes"]["rule"] == "R1")
     assert [i["attributes"]["state"] for i in found] == ["open"] * len(found)
@@ -141,6 +138,15 @@ async def test_an_incident_is_worked_off_and_opens_itself_when_it_comes_back(
     back = (await admin.get(path))["data"]["attributes"]
     assert (back["state"], back["cameBack"], back["count"], back["reason"]) == ("open", True, 2, "a test wrote it")
     await admin.put("/v1/incidents/" + "f" * 24, {"state": "acknowledged"}, status=404)
+
+
+async def one_of_two_lost(house: House, admin: Client, floor: Floor) -> str:
+    """An incident that is a minute old; a conversation to which it can happen again."""
+    first, second = [(await admin.post("/v1/conversations", {"channels": ["chat"]}))["data"]["id"] for _ in range(2)]
+    await settled(house)
+    await lose(house, first, floor.agents[0])
+    house.clock.pass_ms(60_000)
+    return second
 
 
 async def lose(house: House, id: str, user: str) -> None:

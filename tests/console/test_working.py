@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.api.test_investigations import lose
+from tests.api.test_investigations import lose, one_of_two_lost
 from tests.console.test_pages import Browser
 from tests.worlds import Client, Floor, House, settled
 
@@ -16,10 +17,7 @@ from interlock.console.merging import merge
 async def test_an_incident_is_acknowledged_closed_with_a_reason_and_comes_back(
     house: House, admin: Client, floor: Floor
 ) -> None:
-    first, second = [(await admin.post("/v1/conversations", {"channels": ["chat"]}))["data"]["id"] for _ in range(2)]
-    await settled(house)
-    await lose(house, first, floor.agents[0])
-    house.clock.pass_ms(60_000)
+    second = await one_of_two_lost(house, admin, floor)
     sam = await Browser(house).sign_in(admin, "supervisor")
     told = (await sam.get("/incidents.json")).json()["incidents"]
     id = next(i["id"] for i in told if i["rule"] == "R1")
@@ -167,6 +165,8 @@ async def test_every_setting_can_be_opened_and_saved_as_it_is(house: House, admi
     }  # fmt: skip
     sam = await Browser(house).sign_in(admin, "supervisor")
     front = (await sam.get("/settings")).text
+    assert "Europe/Paris" in front
+    assert not {"True", "False", "None"} & set(re.findall(r"\w+", front))
     before = await house.store.last_position()
     for place in places:
         path = f"/settings/{place}"

@@ -50,12 +50,18 @@ def values_of(resource: Json) -> dict[str, Any]:
     """Attributes and relationships of a record as one mapping; a relationship is its id, or its ids."""
     out: dict[str, Any] = {**resource.get("attributes", {}), "id": resource["id"]}
     for name, related in resource.get("relationships", {}).items():
-        data = related.get("data")
-        if isinstance(data, list):
-            out[name] = [d["id"] for d in data]
-        elif data:
-            out[name] = data["id"]
+        if (held := _ids(related.get("data"))) is not None:
+            out[name] = held
     return out
+
+
+def plain(value: Any) -> Any:
+    """A relationship as its id, or its ids, `None` for none; any other value as it is."""
+    return _ids(value["data"]) if isinstance(value, dict) and "data" in value else value
+
+
+def _ids(data: Any) -> Any:
+    return [d["id"] for d in data] if isinstance(data, list) else data["id"] if data else None
 
 
 def body_of(
@@ -88,15 +94,6 @@ def as_it_was(values: Mapping[str, Any], entries: Sequence[Json], rev: int) -> d
         if entry["rev"] != at or changes is None:
             return None
         for name, move in {**changes["attributes"], **changes["relationships"]}.items():
-            out[name] = _before(move)
+            out[name] = plain(move.get("before"))
         at -= 1
     return {**out, "rev": at} if at == rev else None
-
-
-def _before(move: Json) -> Any:
-    """A relationship is told with its address; its id is what counts."""
-    held = move.get("before")
-    if isinstance(held, dict) and "data" in held:
-        data = held["data"]
-        return [d["id"] for d in data] if isinstance(data, list) else data["id"]
-    return held

@@ -14,8 +14,8 @@ STRATEGIES = (
 
 
 class Noun(msgspec.Struct, frozen=True, kw_only=True):
-    """One noun. `path`: of the list; `one`: of a record (`{id}` in it), to be read; `write`: where it is written, if
-    that is elsewhere. `inside`: the body is this object's members.
+    """One noun. `path`: of the list; `item`: of a record (`{id}` in it), if it is read elsewhere than below the list;
+    `write`: where it is written, if that is elsewhere. `inside`: the body is this object's members.
     """
 
     name: str
@@ -33,6 +33,11 @@ class Noun(msgspec.Struct, frozen=True, kw_only=True):
     inside: str = ""
     fields: tuple[Field, ...] = ()
     column: tuple[str, ...] = ()
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one record of it, and no list."""
+        return self.item == self.path
 
     @property
     def place(self) -> str:

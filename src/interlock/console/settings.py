@@ -66,7 +66,7 @@ async def overview(asked: Asked) -> Page:
 
 
 async def _group(asked: Asked, noun: Noun) -> Json:
-    if noun.item == noun.path:
+    if noun.single:
         return {"name": noun.name, "many": noun.many, "words": noun.words, "rows": [], "more": False, "column": []}
     told = await asked.api.get(noun.path, pageSize=SHOWN_MAX)
     rows = [
@@ -83,7 +83,9 @@ async def _group(asked: Asked, noun: Noun) -> Json:
 
 
 def _cell(value: Any) -> str:
-    return {True: "yes", False: "no", None: "–"}.get(value, str(value)) if not isinstance(value, int) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
 
 
 def _noun(asked: Asked) -> Noun:
@@ -139,7 +141,7 @@ async def _present(asked: Asked, noun: Noun, id: str) -> dict[str, Any]:
     """A record's values; settings of a team that has none yet are empty, at rev 0."""
     told = await asked.api.maybe(noun.place.replace("{id}", quote(id)))
     if told is None:
-        if noun.item and noun.item != noun.path and await asked.api.maybe(f"{noun.path}/{quote(id)}"):
+        if noun.item and not noun.single and await asked.api.maybe(f"{noun.path}/{quote(id)}"):
             return {}
         raise Missing
     return merging.values_of(told["data"])
@@ -188,8 +190,6 @@ async def _write(asked: Asked, form: Form, body: Json) -> Any:
         return await asked.api.send("POST", noun.path, {k: v for k, v in body.items() if v is not None}, once=once)
     if noun.inside:
         body = body.get(noun.inside) or {}
-    elif noun.name == "abilities":
-        body = {"skills": body["skills"]}
     if noun is RULE and body.get("queue"):
         body |= {"queueKey": None}
     path = (noun.write or noun.place).replace("{id}", quote(form.id))
@@ -244,7 +244,7 @@ async def _shown(
 
 
 async def _name(asked: Asked, form: Form) -> str:
-    if form.id == NEW or form.noun.item == form.noun.path:
+    if form.id == NEW or form.noun.single:
         return ""
     told = await asked.api.maybe(f"{form.noun.path}/{quote(form.id)}")
     return str(told["data"]["attributes"].get("name", "")) if told else ""
@@ -350,11 +350,9 @@ def _moves(changes: Json | None, fields: dict[str, Field]) -> list[Json]:
 
 
 def _plain(value: Any) -> str:
+    value = merging.plain(value)
     if value is None:
         return "none"
-    if isinstance(value, dict) and "data" in value:
-        data = value["data"]
-        value = [d["id"] for d in data] if isinstance(data, list) else data["id"]
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()[:300]
 
 
