@@ -142,6 +142,22 @@ class Client:
         return answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else answer.text
 
 
+class Listening:
+    """The reader's side of one request for a stream: it has asked, and listens until it is gone."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self._asked = False
+
+    async def receive(self) -> Any:
+        """What the server hears of it."""
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
 class Floor:
     """A queue, a team that serves it, and agents with keys of their own."""
 

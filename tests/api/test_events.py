@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from tests.worlds import KEY, OTHER_KEY, Client, Floor, House, settled
+from tests.worlds import KEY, OTHER_KEY, Client, Floor, House, Listening, settled
 
 from interlock.api.host import Settings
 from interlock.service.sync import by_sync, reverse
@@ -22,7 +22,7 @@ class Stream:
         self._taken.set()
         self.head: Any = None
         self.told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self._gone = asyncio.Event()
+        self._end = Listening()
         given = {"authorization": f"Bearer {key}", "accept": "text/event-stream", **headers}
         scope = {
             "type": "http",
@@ -32,15 +32,7 @@ class Stream:
             "root_path": "",
             "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in given.items()],
         }
-        self.task = asyncio.create_task(house.app(scope, self._receive, self._send))  # pyright: ignore[reportArgumentType]
-        self._asked = False
-
-    async def _receive(self) -> Any:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
+        self.task = asyncio.create_task(house.app(scope, self._end.receive, self._send))  # pyright: ignore[reportArgumentType]
 
     async def _send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -66,7 +58,7 @@ class Stream:
 
     async def leave(self) -> None:
         """The reader goes away."""
-        self._gone.set()
+        self._end.gone.set()
         await self.ended()
 
     async def ended(self) -> None:

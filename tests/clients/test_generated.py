@@ -5,18 +5,17 @@ The generator (MIT) is a program of its own, in an environment of its own that i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.clients.environment import python_with, ran
 from tests.crash.server import KEY, Server
 
 GENERATOR = "openapi-python-client==0.29.1"
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.json"
-INSTALL_S, GENERATE_S, WALK_S = 180, 120, 60
+GENERATE_S, WALK_S = 120, 60
 DRIVER = """
 import sys, time
 from client import AuthenticatedClient
@@ -75,19 +74,7 @@ print("walked")
 @pytest.fixture(scope="session")
 def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with the generator in it. About 20 s, once per session."""
-    folder = tmp_path_factory.mktemp("generator")
-    python = folder / "bin" / "python"
-    for command in (
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", GENERATOR],
-    ):
-        try:
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_S)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{GENERATOR} could not be installed within {INSTALL_S} s")
-        if done.returncode:
-            pytest.skip(f"{GENERATOR} cannot be installed here: {done.stderr.strip()[-300:]}")
-    return python
+    return python_with(tmp_path_factory.mktemp("generator"), GENERATOR)
 
 
 @pytest.fixture(scope="session")
@@ -112,16 +99,8 @@ async def test_a_generated_client_walks_from_a_new_queue_to_an_accepted_offer(
     server = await Server.start(f"sqlite:///{tmp_path}/interlock.db")
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and "proxy" not in name.lower()}
     try:
-        process = await asyncio.create_subprocess_exec(
-            generator, "-c", DRIVER, server.url, KEY, cwd=client, env=env,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            said, _ = await asyncio.wait_for(process.communicate(), WALK_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            pytest.fail(f"the client was not done after {WALK_S} s")
-        assert (process.returncode, said.decode().strip()[-3_000:]) == (0, "walked")
+        command = (generator, "-c", DRIVER, server.url, KEY)
+        code, out, said = await ran(*command, within_s=WALK_S, cwd=client, env=env)
+        assert (code, (out + said).strip()[-3_000:]) == (0, "walked")
     finally:
         await server.stop()

@@ -6,22 +6,20 @@ nothing of it is shipped, imported or changed. The driver below only points it a
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.clients.environment import python_with, ran
 from tests.crash.server import KEY, Server
 
 TAP = "tap-kustomer==1.1.0"
 BESIDE = "setuptools==80.9.0"
 """An old library of the tap's asks for it without saying so."""
-INSTALL_S, READ_S = 180, 60
+READ_S = 60
 PAGE = 5
 STREAMS = ("conversations", "users", "teams", "customers", "messages", "notes", "tags", "shortcuts", "kobjects")
 DRIVER = """
@@ -48,17 +46,7 @@ sync(client=client, config=config, catalog=catalog, state={})
 def tap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with the tap in it, and the driver beside it. About 20 s, once per session."""
     folder = tmp_path_factory.mktemp("tap")
-    python = folder / "bin" / "python"
-    for command in (
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", BESIDE, TAP],
-    ):
-        try:
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_S)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{TAP} could not be installed within {INSTALL_S} s")
-        if done.returncode:
-            pytest.skip(f"{TAP} cannot be installed here: {done.stderr.strip()[-300:]}")
+    python = python_with(folder, TAP, BESIDE)
     (folder / "driver.py").write_text(DRIVER, encoding="utf-8")
     return python
 
@@ -81,18 +69,10 @@ class Read:
 async def read_all(python: Path, url: str) -> Read:
     """One run of the tap over everything."""
     driver = python.parent.parent / "driver.py"
-    process = await asyncio.create_subprocess_exec(
-        python, driver, f"{url}/v1", KEY, str(PAGE), ",".join(STREAMS),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=driver.parent,
-    )  # fmt: skip
-    try:
-        out, said = await asyncio.wait_for(process.communicate(), READ_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        pytest.fail(f"the tap was not done after {READ_S} s")
-    assert process.returncode == 0, said.decode()[-3_000:]
-    return Read(out.decode())
+    command = (python, driver, f"{url}/v1", KEY, str(PAGE), ",".join(STREAMS))
+    code, out, said = await ran(*command, within_s=READ_S, cwd=driver.parent)
+    assert code == 0, said[-3_000:]
+    return Read(out)
 
 
 async def furnish(url: str) -> dict[str, set[str]]:

@@ -8,7 +8,7 @@ import tracemalloc
 from typing import Any
 
 from tests.console.test_pages import Browser
-from tests.worlds import Client, Floor, House
+from tests.worlds import Client, Floor, House, Listening
 
 from interlock.console.app import Console
 
@@ -23,21 +23,13 @@ class Reader:
     def __init__(self, app: Any, cookie: str, after: int) -> None:
         self.told = asyncio.Event()
         self.begun = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._asked = False
         scope = {
             "type": "http", "method": "GET", "path": "/live", "root_path": "", "client": ("127.0.0.1", 1),
             "query_string": f"after={after}&topics=queues,agents".encode(),
             "headers": [(b"cookie", cookie.encode()), (b"host", b"test:8080"), (b"accept", b"text/event-stream")],
         }  # fmt: skip
-        self.task = asyncio.create_task(app(scope, self._receive, self._send))
-
-    async def _receive(self) -> Any:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
+        self._end = Listening()
+        self.task = asyncio.create_task(app(scope, self._end.receive, self._send))
 
     async def _send(self, message: Any) -> None:
         body = message.get("body", b"")
@@ -48,7 +40,7 @@ class Reader:
 
     def close(self) -> None:
         """The browser goes."""
-        self._gone.set()
+        self._end.gone.set()
 
 
 async def test_a_thousand_streams_hear_everything_and_cost_little_each(

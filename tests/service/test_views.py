@@ -9,20 +9,6 @@ from interlock.domain.errors import NotFound, NoWaitingItem
 from interlock.service import explanations, figures, routing, views
 
 
-@pytest.fixture
-async def house() -> House:
-    """One org in memory."""
-    made = House()
-    await made.found()
-    return made
-
-
-@pytest.fixture
-async def floor(house: House) -> Floor:
-    """Two agents and a queue."""
-    return await Floor(house, house.client()).open(2)
-
-
 async def conversation(house: House, floor: Floor, **fields: object) -> str:
     """A conversation in the floor's queue, and its item."""
     body = {"channels": ["chat"], "queue": {"id": floor.queue}, **fields}
