@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import nats
+import nats.errors
 from tests.cluster.proxy import Proxy
 from tests.crash.load import Acknowledged, Client, Load, http, set_up
 from tests.crash.server import KEY
@@ -239,16 +241,25 @@ async def kill_a_nats_node(stage: Stage) -> None:
 
 async def kill_the_nats_leader(stage: Stage) -> None:
     """kill -9 of the node that leads the log's stream."""
-    import nats
-
     client = await nats.connect([node.url for node in stage.made.nodes])
-    info = await client.jetstream().stream_info("interlock-log")
+    leader = await _led_by(client)
     await client.close()
-    leader = info.cluster.leader if info.cluster else "n1"
     node = next(n for n in stage.made.nodes if n.name == leader)
     await node.kill()
     await stage.probe("the NATS leader is down")
     await node.start()
+
+
+async def _led_by(client: Any) -> str:
+    """The leader of the log's stream, once there is a stream: consumers go on without one, so a bus that has just lost
+    its disks may still be without. Its relay makes it.
+    """
+    async with asyncio.timeout(PROBE_S):
+        while True:
+            with contextlib.suppress(nats.errors.Error):
+                info = await client.jetstream().stream_info("interlock-log")
+                return info.cluster.leader if info.cluster and info.cluster.leader else "n1"
+            await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=0.05)
 
 
 async def kill_postgres(stage: Stage) -> None:
