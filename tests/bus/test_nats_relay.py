@@ -113,8 +113,7 @@ async def test_two_relays_at_once_leave_each_row_once_and_in_order(node: NatsNod
         found: list[int] = []
         while found[-1:] != [60]:
             found = await stored(links[0])
-    for task in tasks:
-        task.cancel()
+    await end(tasks, again_s=0.5)
     assert found == list(range(1, 61))
     for link in links:
         await link.close()
@@ -221,7 +220,7 @@ async def test_a_consumer_that_missed_a_tick_reads_the_log(installed: Installati
     assert await installed.took(3) == [1, 2, 3]
     bound = (await (await installed.link.ready()).consumers_info(installed.link.log))[0].name
     task = await begun(installed.took(1))
-    installed.task.cancel()
+    await end([installed.task], again_s=0.5)
     context = await installed.link.ready()
     headers = {POSITION: "3", SINCE: "9", MSG_ID: "forged"}
     await context.publish(installed.link.tick, b"", headers=headers)
@@ -256,7 +255,7 @@ async def test_a_stream_that_stands_still_is_passed_by(
     await write(installed.store, 1, 5)
     await installed.published(5)
     assert await installed.took(5) == [1, 2, 3, 4, 5]
-    installed.task.cancel()
+    await end([installed.task], again_s=0.5)
     await write(installed.store, 6, 400)
     assert await installed.took(395) == list(range(6, 401))
     installed.task = asyncio.create_task(run(installed.relay))
@@ -266,7 +265,7 @@ async def test_a_stream_that_stands_still_is_passed_by(
 
 async def test_a_stream_that_nobody_fills_is_passed_by(installed: Installation) -> None:
     """Nothing was ever published to it, or its disk is gone and so is the relay."""
-    installed.task.cancel()
+    await end([installed.task], again_s=0.5)
     await write(installed.store, 1, 5)
     assert await installed.took(5) == [1, 2, 3, 4, 5]
 

@@ -9,6 +9,7 @@ from tests.conformance.buses import Buses, took
 from tests.conformance.conftest import Engine
 from tests.conformance.test_bus import begun, write
 
+from interlock.runtime.tasks import end
 from interlock.store.sqlite import SqliteStore
 
 
@@ -51,4 +52,4 @@ async def test_a_consumer_with_nothing_to_do_asks_the_store_once_in_a_while(engi
     bus.announce(await changes(0, 1))
     assert await took(bus, "b", 1) == [1]
     assert asked == 1, "only b, which is at the beginning, looked"
-    task.cancel()
+    await end([task], again_s=0.5)
