@@ -14,7 +14,7 @@ import pytest
 from tests.runtime.test_server import KEY, serving
 
 from interlock.cli.failure import Failure
-from interlock.cli.investigate import _of_server
+from interlock.cli.following import _of_server
 from interlock.investigation.finding import Finding
 
 FOUND_WITHIN_S = 20.0

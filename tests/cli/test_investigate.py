@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from bench.generate_logs import generate_day
 
-from interlock.cli import investigate as command
+from interlock.cli import following
 from interlock.cli.main import run
 from interlock.investigation.report import json as contract
 
@@ -127,7 +127,7 @@ def test_following_prints_each_finding_on_a_line(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("time.sleep", interrupted)
-    assert command._followed((str(log),), as_json=True) == 3
+    assert following.follow((str(log),), as_json=True) == 3
     lines = capsys.readouterr().out.splitlines()
     assert "R1" in {json.loads(line)["id"] for line in lines}
 

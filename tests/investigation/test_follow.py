@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 from bench.generate_logs import generate_one
 
 from interlock.investigation import follow
+from interlock.investigation.finding import Finding
 from interlock.investigation.follow import Follower, Watch
+from interlock.investigation.mapping import load
+from interlock.investigation.readers.reading import shapes_of
 
 
 def append(path: Path, text: str) -> None:
@@ -83,3 +88,31 @@ def test_old_conversations_are_forgotten(tmp_path: Path, monkeypatch: pytest.Mon
     found = [f for f in Follower(log, watch).run_once() if f.rule == "R1"]
     assert len(found) <= 5
     assert len(watch._groups) == 2
+
+
+def test_a_change_stream_is_followed_in_its_own_shape(tmp_path: Path) -> None:
+    """Debezium's events, one after the other: a rev is missing."""
+    log = tmp_path / "growing.log"
+    follower = Follower(log)
+    follower.run_once()
+    rows = [(1, None), (2, "u1"), (4, "u2")]
+    found: list[Finding] = []
+    for n, (rev, user) in enumerate(rows):
+        after = {"id": "c1", "rev": rev, "assigned_user": user}
+        source = {"table": "conversation", "ts_ms": 1_772_442_000_000 + 1_000 * n, "db": "crm", "lsn": 100 + n}
+        before = {**after, "rev": rev - 1, "assigned_user": "u0"} if n else None
+        change = {"op": "u" if n else "c", "before": before, "after": after, "source": source, "ts_ms": 1}
+        append(log, json.dumps(change) + "\n")
+        found += follower.run_once()
+    assert [(f.rule, f.record.id, f.rev) for f in found if f.rule == "R5"] == [("R5", "c1", 4)]
+
+
+def test_a_map_says_what_a_growing_file_means(tmp_path: Path) -> None:
+    log = tmp_path / "growing.log"
+    written = tmp_path / "map.yaml"
+    written.write_text("id: key\nrev: version\nrecord: kind\n", encoding="utf-8")
+    mapping = load(written)
+    follower = Follower(log, shapes=partial(shapes_of, mapping=mapping))
+    for version in (1, 2, 5):
+        append(log, json.dumps({"key": "t7", "version": version, "kind": "ticket"}) + "\n")
+    assert [(f.rule, f.record.id, f.rev) for f in follower.run_once() if f.rule == "R5"] == [("R5", "t7", 5)]

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from interlock.cli import output
+from interlock.cli import following, output
 from interlock.cli.failure import DONE, FAILED, FOUND, INTERRUPTED, USAGE, Failure
 from interlock.cli.output import Json
 
 if TYPE_CHECKING:
-    from interlock.investigation.finding import Finding, History
+    from interlock.investigation.finding import History
     from interlock.investigation.investigate import Report
     from interlock.investigation.mapping import Mapping
 
 IN_MEMORY_BYTES = 8 << 20
 PROGRESS_AFTER_S = 0.5
-LOOK_EVERY_S = 0.2
 TIMELINES_MAX = 200
 PIPE_WIDTH = 140
+WHOLE = ("--report", "--sarif", "--perfetto", "--emit-test", "--redact", "--redacted", "--engine")
+"""Options that work on a log that has an end."""
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -60,7 +61,8 @@ def investigate(
     redacted
         Keep the redacted inputs in this folder, to share them. Implies --redact.
     follow
-        Go on as files grow, or a running server (http://…) writes: each finding once, within a second of its write.
+        Go on as files grow, a running server writes (http://…), or anybody publishes on NATS (nats://HOST:PORT/SUBJECT):
+        each finding once, within a second of its write.
     memory
         What the rows of a big log may take before they go to files: 64M, 128M, 1G.
     engine
@@ -75,15 +77,14 @@ def investigate(
     _fitting(paths, report, master, engine)
     budget, mapping = _bytes_of(memory), _mapping(map)
     if follow:
-        return _followed(paths, as_json=json)
+        following.nothing_else(WHOLE, (report, sarif, perfetto, emit_test, redact, redacted, engine != "auto"))
+        return following.follow(paths, as_json=json, format=format, mapping=mapping)
     with _inputs(paths, redact or redacted is not None, redacted) as read:
         said, histories = _investigated(read, format, mapping, budget, engine, master)
         _named(said, read if redacted is None and redact else [])
     _something_read(said)
-    try:
+    with _writing():
         _written(said, histories, report, sarif, perfetto, emit_test)
-    except OSError as wrong:
-        raise Failure(f"{wrong.filename} cannot be written", wrong.strerror or str(wrong)) from wrong
     _told(said, histories, as_json=json)
     found = any(f.severity != "low" for f in said.findings)
     return INTERRUPTED if said.partial else FOUND if found else DONE
@@ -241,6 +242,14 @@ def _at_once(reading: Any) -> tuple[Report, list[History]]:
     return put_together((examine(h, end) for h in histories), reading.inputs, partial=partial), histories
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as wrong:
+        raise Failure(f"{wrong.filename} cannot be written", wrong.strerror or str(wrong)) from wrong
+
+
 def _written(
     said: Report, histories: list[History], report: Path | None, sarif: Path | None, perfetto: Path | None,
     emit_test: Path | None,
@@ -366,64 +375,3 @@ def _bar(total: int) -> Any:
     bar.add_task("reading", total=total or None)
     bar.start()
     return bar
-
-
-def _followed(paths: tuple[str, ...], *, as_json: bool) -> int:
-    """Findings as they come to light, one line each, until Ctrl-C; 3 if any was of weight."""
-    from interlock.investigation.explain import explain
-
-    if "-" in paths:
-        raise Failure("standard input cannot be followed", "a pipe is read once", "--follow FILE", code=USAGE)
-    servers = [p for p in paths if p.startswith(("http://", "https://"))]
-    if servers and len(paths) > 1:
-        raise Failure("a server is followed alone", next=f"interlock investigate --follow {servers[0]}", code=USAGE)
-    found = False
-    output.hint(f"following {', '.join(paths)}; Ctrl-C ends it")
-    try:
-        for f in _of_server(servers[0]) if servers else _of_files(paths):
-            found = found or f.severity != "low"
-            output.line(_line(f, list(paths), explain, as_json=as_json))
-    except KeyboardInterrupt:
-        pass
-    return FOUND if found else DONE
-
-
-def _of_files(paths: tuple[str, ...]) -> Iterator[Finding]:
-    import time
-
-    from interlock.investigation.follow import Follower, Watch
-
-    watch = Watch()
-    followers = [Follower(path, watch, input=n) for n, path in enumerate(paths)]
-    while True:
-        for follower in followers:
-            yield from follower.run_once()
-        time.sleep(LOOK_EVERY_S)
-
-
-def _of_server(url: str) -> Iterator[Finding]:
-    """From now on, by the server's own events."""
-    from interlock.cli.connection import Connection, Server
-    from interlock.cli.events import followed
-    from interlock.investigation.follow import Watch, entries_of
-    from interlock.investigation.readers.source import Line
-
-    connection = Connection(Server(url=url))
-    here = int(connection.get("/v1/changes").json()["meta"]["position"])
-    watch = Watch()
-    for number, text in enumerate(followed(connection, None, here), 1):
-        entries, _ = entries_of([Line(number, 0, text.encode())])
-        yield from watch.take(entries)
-
-
-def _line(f: Finding, names: list[str], explain: Callable[[Finding], str], *, as_json: bool) -> str:
-    if as_json:
-        from interlock.investigation.report.json import finding_text
-
-        return finding_text(f, names, explain)
-    from interlock.investigation.report.terminal import visible
-    from interlock.investigation.report.timeline import clock_text
-    from interlock.investigation.report.words import place_text
-
-    where = place_text(names, f.evidence[0].place) if f.evidence else "-"
-    return visible(f"{clock_text(f.at)}  {f.rule}  {f.severity}, {f.certainty}  {where}  {explain(f)}")

@@ -8,17 +8,20 @@ late, as one whose beginning the log does not show.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from interlock.domain.log import Row
+from interlock.investigation import own
 from interlock.investigation.finding import Finding, History, Limits, Refused
 from interlock.investigation.investigate import examine
 from interlock.investigation.observation import Audit, Entry, Observation
 from interlock.investigation.readers import jsonlines
-from interlock.investigation.readers.envelopes import Envelopes
+from interlock.investigation.readers.reading import shapes_of
+from interlock.investigation.readers.shape import Shape
 from interlock.investigation.readers.source import LINE_BYTES_MAX, Line
 
 LIVE = Limits(rest_ms=15_000, live=True)
@@ -83,14 +86,26 @@ def mark(f: Finding) -> tuple[object, ...]:
 
 
 class Follower:
-    """A growing file of JSON lines. A file that is cut or replaced is read from its beginning."""
+    """A growing file of JSON lines. A file that is cut or replaced is read from its beginning.
 
-    def __init__(self, path: str | Path, watch: Watch | None = None, *, input: int = 0) -> None:
+    shapes   makes what understands its objects, anew for each file, since some remember; by default all that are known
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        watch: Watch | None = None,
+        *,
+        input: int = 0,
+        shapes: Callable[[], Sequence[Shape]] = shapes_of,
+    ) -> None:
         self.path = Path(path)
         self.watch = watch or Watch()
         self.lines = 0
         self.refused: list[Refused] = []
         self._input = input
+        self._fresh_shapes = shapes
+        self._shapes = shapes()
         self._at = 0
         self._head = b""
 
@@ -127,21 +142,53 @@ class Follower:
         head = file.read(HEAD_BYTES)
         if not head.startswith(self._head) or file.seek(0, 2) < self._at:
             self._at = self.lines = 0
+            self._shapes = self._fresh_shapes()
         self._head = head
 
     def _entries(self, lines: Iterable[Line]) -> Iterable[Entry]:
-        entries, refused = entries_of(lines, self._input)
+        entries, refused = entries_of(lines, self._input, shapes=self._shapes)
         self.refused = [*self.refused, *refused][-REFUSED_MAX:]
         return entries
 
 
-def entries_of(lines: Iterable[Line], input: int = 0) -> tuple[list[Entry], list[Refused]]:
-    """What some lines of JSON come to, and those that cannot be read."""
+class Subject:
+    """Messages of a bus, one after the other: lines of JSON in each, or a row of a change log of ours.
+
+    Evidence names a message's line by its number among all that were heard; a row's, by its position.
+    """
+
+    def __init__(self, shapes: Sequence[Shape], watch: Watch | None = None) -> None:
+        self.watch = watch or Watch()
+        self.refused = 0
+        self._shapes = shapes
+        self._lines = 0
+
+    def take(self, data: bytes, row: Row | None) -> list[Finding]:
+        """The findings that a message brings to light."""
+        if row is not None:
+            return self.watch.take(own.entries_of(row))
+        lines: list[Line] = []
+        for line in data.removesuffix(b"\n").split(b"\n"):
+            self._lines += 1
+            lines.append(Line(self._lines, 0, line.rstrip(b"\r")))
+        entries, refused = entries_of(lines, shapes=self._shapes)
+        self.refused += len(refused)
+        return self.watch.take(entries)
+
+
+def entries_of(lines: Iterable[Line], input: int = 0, *, shapes: Sequence[Shape]) -> tuple[list[Entry], list[Refused]]:
+    """What some lines of JSON come to, and those that cannot be read. `shapes`: the first that knows an object reads
+    it.
+    """
     entries: list[Entry] = []
     refused: list[Refused] = []
     for found in jsonlines.items_of(iter(lines), input):
         if isinstance(found, Refused):
             refused.append(found)
-        else:
-            entries += Envelopes().entries(found) or ()
+            continue
+        for shape in shapes:
+            told = shape.entries(found)
+            if told is not None:
+                entries += told
+                break
     return entries, refused

@@ -9,7 +9,6 @@ Nothing that is wrong with the data raises; it is counted, shown under `refused`
 """
 
 from interlock.investigation.finding import Input
-from interlock.investigation.readers.envelopes import entries_in
 from interlock.investigation.readers.reading import FORMATS, Reading, UnknownFormat, open_inputs
 
-__all__ = ["FORMATS", "Input", "Reading", "UnknownFormat", "entries_in", "open_inputs"]
+__all__ = ["FORMATS", "Input", "Reading", "UnknownFormat", "open_inputs"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.investigation.observation import Entry, Place
+from interlock.investigation.observation import Entry
 from interlock.investigation.readers.audit import audit_of
 from interlock.investigation.readers.event import observation_of
 from interlock.investigation.readers.shape import Item, Json
@@ -80,8 +80,3 @@ def line_in(value: Any) -> Any:
         return msgspec.json.decode(value[begin:])
     except (msgspec.DecodeError, RecursionError):
         return value
-
-
-def entries_in(value: Any, place: Place) -> list[Entry]:
-    """The entries of one decoded object: the door for a live bus, which has no lines."""
-    return [*(Envelopes().entries(Item(place, value)) or ())]

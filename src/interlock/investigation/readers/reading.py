@@ -112,8 +112,8 @@ class Reading:
 
     def _shapes(self, found: Format) -> list[Shape]:
         if self._mapping is not None:
-            return [Mapped(self._mapping)]
-        shapes = [shape for make in SHAPES if (shape := make()).NAME.startswith(found.shape)]
+            return shapes_of(mapping=self._mapping)
+        shapes = shapes_of(found.shape)
         if found.container in ("csv", "tsv"):
             shapes.append(table.GuessedTable())
         return shapes
@@ -135,6 +135,13 @@ class Reading:
                 report.format = shape.NAME
             return
         report.silent += 1
+
+
+def shapes_of(shape: str = "", mapping: Mapping | None = None) -> list[Shape]:
+    """How the objects of one input are understood: by its map, as the one shape that it is, or as any that is known."""
+    if mapping is not None:
+        return [Mapped(mapping)]
+    return [known for make in SHAPES if (known := make()).NAME.startswith(shape)]
 
 
 def _watched(lines: Iterator[Line], report: Input) -> Iterator[Line]:
