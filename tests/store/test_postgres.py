@@ -150,6 +150,24 @@ async def test_reads_survive_their_connections(store: PostgresStore, by_hand: An
         assert found == [[c]] * 9
 
 
+async def test_a_record_is_looked_up_by_its_key_before_there_are_statistics(store: PostgresStore, by_hand: Any) -> None:
+    """The plans of a young database last: by any other index a look-up would read through its whole type for ever."""
+    born = [conversation(f"c{n}") for n in range(200)]
+    await put(store, *born)
+    moved = [next_of(c, name="x") for c in born]
+    await asyncio.gather(*(store.commit(commit_of(write)) for write in moved))
+    assert await store.load([c.address for c in born]) == [write.after for write in moved]
+    await store.close()
+    query = "SELECT indexrelname, idx_scan FROM pg_stat_user_indexes WHERE relname = 'record'"
+    used: dict[str, int] = {}
+    for _ in range(2_000):  # backends tell it as they end
+        used = dict(await by_hand.fetch(query))
+        if sum(used.values()) >= 600:
+            break
+    assert used["record_address"] >= 600, used
+    assert not any(count for name, count in used.items() if name != "record_address"), used
+
+
 async def test_writers_of_long_ago_are_forgotten(postgres_url: str, by_hand: Any) -> None:
     clock = Hands()
     for at, writers in ((1_000, 1), (WRITER_MS, 2), (WRITER_MS + 2_000, 2)):

@@ -1,5 +1,6 @@
 -- The statements of the PostgreSQL store, each below its name. `:name` is a parameter. As on SQLite but where a comment
--- says otherwise; no index is forced: PostgreSQL knows no such thing, and its statistics choose.
+-- says otherwise; no index is forced: PostgreSQL knows no such thing, and its statistics choose. A condition that is
+-- always true (`type != ''`, `queue != ''`) opens the index that is kept for it.
 
 -- name: look
 -- Arrays come as PostgreSQL itself writes them (`texts`, `numbers`).
@@ -105,9 +106,12 @@ ORDER BY s.n, r.position DESC
 -- name: states
 -- The states that records of a type are in, found by leaps over the index.
 WITH RECURSIVE found (state) AS (
-    SELECT min(state) FROM record WHERE type = :type AND org = :org
+    SELECT min(state) FROM record WHERE type != '' AND type = :type AND org = :org
     UNION ALL
-    SELECT (SELECT min(r.state) FROM record AS r WHERE r.type = :type AND r.org = :org AND r.state > found.state)
+    SELECT (
+        SELECT min(r.state) FROM record AS r
+        WHERE r.type != '' AND r.type = :type AND r.org = :org AND r.state > found.state
+    )
     FROM found WHERE found.state IS NOT NULL
 )
 SELECT state FROM found WHERE state IS NOT NULL
@@ -116,7 +120,10 @@ SELECT state FROM found WHERE state IS NOT NULL
 -- Whether any record of these states has a text to sort by; where none has, the order by (sort, id) is that by id.
 SELECT EXISTS (
     SELECT FROM unnest(:states::text[]) AS s (state)
-    WHERE EXISTS (SELECT FROM record WHERE type = :type AND org = :org AND record.state = s.state AND sort > '')
+    WHERE EXISTS (
+        SELECT FROM record
+        WHERE type != '' AND type = :type AND org = :org AND record.state = s.state AND sort > ''
+    )
 )
 
 -- name: listing_by_id
@@ -133,7 +140,7 @@ SELECT r.type, r.org, r.id, r.rev, r.body
 FROM unnest(:states::text[]) AS s (state)
 CROSS JOIN LATERAL (
     SELECT type, org, id, rev, body, sort FROM record
-    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort, id LIMIT :heads
+    WHERE type != '' AND type = :type AND org = :org AND record.state = s.state ORDER BY sort, id LIMIT :heads
 ) AS r
 ORDER BY r.sort, r.id LIMIT :limit OFFSET :offset
 
@@ -142,17 +149,19 @@ SELECT r.type, r.org, r.id, r.rev, r.body
 FROM unnest(:states::text[]) AS s (state)
 CROSS JOIN LATERAL (
     SELECT type, org, id, rev, body, sort FROM record
-    WHERE type = :type AND org = :org AND record.state = s.state ORDER BY sort DESC, id DESC LIMIT :heads
+    WHERE type != '' AND type = :type AND org = :org AND record.state = s.state ORDER BY sort DESC, id DESC LIMIT :heads
 ) AS r
 ORDER BY r.sort DESC, r.id DESC LIMIT :limit OFFSET :offset
 
 -- name: listing_of_states_by_id
 SELECT type, org, id, rev, body FROM record
-WHERE type = :type AND org = :org AND state = ANY (:states::text[]) ORDER BY id LIMIT :limit OFFSET :offset
+WHERE type != '' AND type = :type AND org = :org AND state = ANY (:states::text[])
+ORDER BY id LIMIT :limit OFFSET :offset
 
 -- name: listing_of_states_by_id_descending
 SELECT type, org, id, rev, body FROM record
-WHERE type = :type AND org = :org AND state = ANY (:states::text[]) ORDER BY id DESC LIMIT :limit OFFSET :offset
+WHERE type != '' AND type = :type AND org = :org AND state = ANY (:states::text[])
+ORDER BY id DESC LIMIT :limit OFFSET :offset
 
 -- name: children
 SELECT type, org, id, rev, body FROM record

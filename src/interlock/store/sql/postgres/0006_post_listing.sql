@@ -1,0 +1,2 @@
+-- `record_list` has taken its place.
+DROP INDEX record_listing;
