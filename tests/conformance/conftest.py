@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from interlock.store.memory import MemoryStore
 from interlock.store.postgres import PostgresStore
 from interlock.store.sqlite import SqliteStore
 
-ENGINES = ("memory", "sqlite", "sqlite-asked", "postgres", "two-memories", "two-sqlite")
+ENGINES = ("memory", "sqlite", "sqlite-asked", "postgres", "two-memories", "two-sqlite", "two-postgres")
 """`two-…`: each service has its own database. `sqlite-asked` cannot look at the shared index (as off Linux): every load
 asks SQLite.
 """
@@ -27,9 +27,9 @@ asks SQLite.
 class Engine:
     """One engine with one set of data. `open` gives a handle; closing and opening again must change nothing."""
 
-    def __init__(self, name: str, folder: Path, clock: Hands, url: str = "") -> None:
+    def __init__(self, name: str, folder: Path, clock: Hands, urls: Sequence[str] = ()) -> None:
         self.name = name
-        self.url = url
+        self.urls = urls
         self.clock = clock
         self._path = folder / "store.db"
         self._memory = MemoryStore(clock, checked=True)
@@ -46,8 +46,10 @@ class Engine:
             two = (SqliteStore.open(self._path.with_name(f"{side}.db"), self.clock) for side in ("records", "routing"))
             self._opened.append(CollectedStore(*two))
             return self._opened[-1]
-        postgres = self.name == "postgres"
-        opened = PostgresStore.open(self.url, self.clock) if postgres else SqliteStore.open(self._path, self.clock)
+        if self.name == "two-postgres":
+            self._opened.append(CollectedStore(*(PostgresStore.open(url, self.clock) for url in self.urls)))
+            return self._opened[-1]
+        opened = PostgresStore.open(self.urls[0], self.clock) if self.urls else SqliteStore.open(self._path, self.clock)
         self._opened.append(opened)
         return self._opened[-1]
 
@@ -71,8 +73,9 @@ async def engine(
     """An engine without data."""
     if request.param == "sqlite-asked":
         monkeypatch.setattr("interlock.store.watch._mapped", lambda _path: None)
-    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    engine = Engine(request.param, tmp_path, clock, url)
+    databases = {"postgres": 1, "two-postgres": 2}.get(request.param, 0)
+    urls = [request.getfixturevalue("databases").new() for _ in range(databases)]
+    engine = Engine(request.param, tmp_path, clock, urls)
     yield engine
     await engine.close()
 

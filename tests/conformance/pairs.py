@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import msgspec
@@ -23,13 +24,20 @@ async def collect(records: OpenStore, routing: OpenStore) -> None:
 
 
 class CollectedStore(ApartStore):
-    """The store over two databases, with a collector that is never behind."""
+    """The store over two databases, with a collector that is never behind. Handles contend; who shares one takes
+    turns.
+    """
+
+    def __init__(self, records: OpenStore, routing: OpenStore) -> None:
+        super().__init__(records, routing)
+        self._turn = asyncio.Lock()
 
     async def commit(self, commit: Commit) -> Row | None:
         """As the store does; the row has its place in the log."""
         row = await super().commit(commit)
         if row is None or row.position:
             return row
-        await collect(self.records, self.routing)
+        async with self._turn:
+            await collect(self.records, self.routing)
         [placed] = [r for r in await self.routing.changes(0, 1_000_000, partition=row.partition) if r.id == row.id]
         return msgspec.structs.replace(row, position=placed.position)
