@@ -34,7 +34,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generate_logs import generate_day, generate_races, true_overwrites
-from interlock.investigation.big.lines import BLOCK_BYTES, Share, lines_of, shares
+from interlock.investigation.big.lines import BLOCK_BYTES, Share, blocks_of, first_offset, shares
 from interlock.investigation.big.run import investigate
 
 QUICK_MB, WHOLE_MB = 50, 1_000
@@ -117,12 +117,8 @@ def _decoded_by_line(share: Share) -> int:
     """Bare decode with the reader that the catalogue has: the stricter measure, since splitting blocks costs more."""
     decode = msgspec.json.Decoder(_Line).decode
     found = 0
-    with lines_of(share) as (lines, begin):
-        offset = begin
-        for line in lines:
-            if offset >= share.end:
-                break
-            offset += len(line)
+    for block in blocks_of(share, first_offset(share)):
+        for line in block.lines:
             try:
                 found += decode(line).body is not None
             except msgspec.DecodeError:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from itertools import pairwise
@@ -23,7 +24,7 @@ from interlock.investigation.big import lines as big_lines
 from interlock.investigation.big import run as big
 from interlock.investigation.big import take as big_take
 from interlock.investigation.big import worker
-from interlock.investigation.big.lines import SIZE_BITS, Places, lines_of, shares
+from interlock.investigation.big.lines import SIZE_BITS, Places, Share, blocks_of, first_offset, lines_of, shares
 from interlock.investigation.big.spill import (
     ROW_BYTES,
     Entries,
@@ -181,7 +182,7 @@ def test_names_are_learnt_so_that_only_the_first_lines_are_read_slowly(tmp_path:
     log.write_text(f"{line}\n" * 1_000)
     rows, _ = taken(log)
     assert len(rows) == 1_000
-    assert sum(row[DIGEST] != 0 for row in rows) <= big_take.LINES_AT_FIRST
+    assert 0 < sum(row[DIGEST] != 0 for row in rows) <= big_lines.AT_FIRST_BYTES // len(line)
     assert {row[7] for row in rows} == {compact_of(next(iter(open_inputs(log))))[7]}
 
 
@@ -362,14 +363,39 @@ def test_shares_cut_no_line_and_lose_none(count: int, tmp_path: Path) -> None:
                 seen.append(line)
                 offset += len(line)  # noqa: PLW2901
     assert seen == said
+    cut = [(bytes(line), end) for part in parts for line, end in _lines_of_blocks(part)]
+    assert [line + b"\n" for line, _ in cut] == said
+    assert [end for _, end in cut] == np.cumsum([len(line) for line in said]).tolist()
     assert sum(t.lines for t in taken(log, count)[1]) == 200
+
+
+def _lines_of_blocks(share: Share) -> list[tuple[bytes, int]]:
+    blocks = blocks_of(share, first_offset(share))
+    return [(bytes(line), end) for block in blocks for line, end in zip(block.lines, block.ends, strict=True)]
+
+
+@given(st.lists(st.integers(0, 90)), st.booleans(), st.integers(1, 4), st.integers(1, 40), st.integers(1, 40))
+def test_blocks_of_any_size_hold_every_line_and_pass_over_those_that_are_too_long(
+    lengths: list[int], ended: bool, count: int, first: int, at_once: int
+) -> None:
+    lines = [bytes([97 + n % 26]) * length for n, length in enumerate(lengths)]
+    with tempfile.NamedTemporaryFile() as log, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(big_lines, "LINE_BYTES_MAX", 60)
+        patch.setattr(big_lines, "AT_FIRST_BYTES", first)
+        patch.setattr(big_lines, "AT_ONCE_BYTES", at_once)
+        whole = b"".join(line + b"\n" for line in lines)
+        whole = whole if ended else whole[:-1]
+        log.write(whole)
+        log.flush()
+        cut = [told for share in shares(0, log.name, len(whole), count) for told in _lines_of_blocks(share)]
+    expected = whole.splitlines(keepends=True)
+    assert [end for _, end in cut] == np.cumsum([len(line) for line in expected]).tolist()
+    assert [line for line, _ in cut] == [line.rstrip(b"\n") if len(line) <= 60 else b"" for line in expected]
 
 
 def test_a_line_that_is_too_long_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(big_take, "LINE_BYTES_MAX", 2_000)
     monkeypatch.setattr(big_lines, "LINE_BYTES_MAX", 2_000)
-    monkeypatch.setattr(big_lines, "PIECE_BYTES", 1_500)
-    monkeypatch.setattr(big_take, "PIECE_BYTES", 1_500)
     log = tmp_path / "log"
     log.write_bytes(EVENT.encode() + b"\n" + b"x" * 10_000 + b"\n" + EVENT.encode() + b"\n")
     rows, (took,) = taken(log)

@@ -23,7 +23,7 @@ class Names:
         self.passed: tuple[list[str], list[str]] = (["updatedAt"], [])
         self.noted: tuple[list[str], list[str]] = ([], [])
 
-    def decoder(self) -> Callable[[bytes], Any]:
+    def decoder(self) -> Callable[[memoryview], Any]:
         """The decoder of a line, as far as names are known."""
         kinds = [self.passed[n] + self.noted[n] for n in (0, 1)]
         return msgspec.json.Decoder(line_type(*kinds)).decode

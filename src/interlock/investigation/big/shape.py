@@ -9,15 +9,17 @@ Fields stand in the order in which logs have them; the decoder finds them faster
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from interlock.investigation.compact import NUMBER_MAX
+
 _Never = Annotated[int, Meta(gt=0, lt=0)]
 Users = tuple[str, ...] | None | UnsetType
 Text = str | None | UnsetType
-Rev = int | None | UnsetType
+Rev = Annotated[int, Meta(ge=0, lt=NUMBER_MAX)]
 
 
 class Skipped(Struct, frozen=True, gc=False):
@@ -58,8 +60,8 @@ class TextMoved(Struct, frozen=True, gc=False):
 class RevMoved(Struct, frozen=True, gc=False):
     """A change of a rev, or of a rev seen."""
 
-    before: int | None = -1
-    after: Rev = UNSET
+    before: Rev | None = -1
+    after: int | UnsetType | None = UNSET
 
 
 class LinkMoved(Struct, frozen=True, gc=False):
@@ -71,7 +73,7 @@ class LinkMoved(Struct, frozen=True, gc=False):
 
 
 class _About(Struct, frozen=True, gc=False):
-    type: str
+    type: Literal["conversation"]
     id: str
 
 
@@ -87,8 +89,8 @@ class _Attributes(Struct, frozen=True, gc=False, kw_only=True):
     status: Text = UNSET
     updatedAt: str  # noqa: N815 - as it stands in the log
     assignedUsers: Users = UNSET  # noqa: N815
-    resourceRev: int | None = -1  # noqa: N815
-    rev: int
+    resourceRev: Rev | None = -1  # noqa: N815
+    rev: Rev
     assignedTo: _Never = 1  # noqa: N815
     queue: _Never = 1
     routedTo: None = None  # noqa: N815
@@ -120,19 +122,23 @@ class _Data(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class _Read(Struct, frozen=True, gc=False):
-    conversationRev: int | None = None  # noqa: N815
+    conversationRev: Rev | None = None  # noqa: N815
 
 
 class _Reason(Struct, frozen=True, gc=False):
     meta: _Read | None = None
 
 
-class _Dd(Struct, frozen=True, gc=False):
+class _Trace(Struct, frozen=True, gc=False):
+    trace_id: str | int = ""
+
+
+_NO_TRACE = _Trace()
+
+
+class _Service(Struct, frozen=True, gc=False):
     trace_id: str | int = ""
     service: str = ""
-
-
-_NO_DD = _Dd()
 
 
 class Patch(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
@@ -141,7 +147,7 @@ class Patch(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=T
     assignedUsers: Users = UNSET  # noqa: N815
     assignedTo: Users = UNSET  # noqa: N815
     status: Text = UNSET
-    rev: int
+    rev: Rev
 
 
 class Peer(Struct, frozen=True, gc=False):
@@ -149,7 +155,31 @@ class Peer(Struct, frozen=True, gc=False):
 
     type: str
     id: str
-    rev: int
+    rev: Rev
+
+
+class AuditLine(Struct, frozen=True, gc=False):
+    """An audit of a sync; or any other line, of which nothing is there but what happens to be named like it."""
+
+    time: str | int = ""
+    name: str = ""
+    dd: _Service = _Service()
+    conversationId: str = ""  # noqa: N815
+    workItemId: str = ""  # noqa: N815
+    peer: Peer | None = None
+    updatedConversation: Patch | None = None  # noqa: N815
+    updatedWorkItem: Patch | None = None  # noqa: N815
+    msg: str = ""
+    org: str = ""
+    trace_id: _Never = 1
+    body: None = None
+    record: None = None
+    guard: None = None
+    outcome: None = None
+    winner: None = None
+    losers: None = None
+    policy: None = None
+    basis: None = None
 
 
 ATTRIBUTES: dict[str, Any] = {
@@ -163,8 +193,9 @@ RELATIONSHIPS: dict[str, Any] = {"queue": LinkMoved, "assignedTo": LinkMoved, "r
 
 
 def line_type(attributes: list[str], relationships: list[str], *, strict: bool = True) -> type[Any]:
-    """The type of a line. The names are those of further fields whose change may be passed over, or is only noted: a
-    line that changes yet another field does not fit, if it is taken strictly."""
+    """The type of an event's line; any other object fits too, and has no body then. The names are those of further
+    fields whose change may be passed over, or is only noted: a line that changes yet another field does not fit, if it
+    is taken strictly."""
     options: dict[str, Any] = {"frozen": True, "gc": False, "kw_only": True}
     members: list[Any] = []
     for name, known, further in (
@@ -193,19 +224,9 @@ def line_type(attributes: list[str], relationships: list[str], *, strict: bool =
     outer = [("traceparent", _Never, 1), ("body", body), ("sequence", None, None)]
     envelope = msgspec.defstruct("outer", outer, **options)
     whole = [
-        ("time", str | int, ""),
-        ("name", str, ""),
-        ("dd", _Dd, _NO_DD),
+        ("dd", _Trace, _NO_TRACE),
         ("trace_id", _Never, 1),
         ("fullBodyLength", int | None, None),
         ("body", envelope | None, None),
-        ("conversationId", str, ""),
-        ("workItemId", str, ""),
-        ("peer", Peer | None, None),
-        ("updatedConversation", Patch | None, None),
-        ("updatedWorkItem", Patch | None, None),
-        ("msg", str, ""),
-        ("org", str, ""),
-        *((name, None, None) for name in ("record", "guard", "outcome", "winner", "losers", "policy", "basis")),
     ]
     return msgspec.defstruct("line", whole, **options)
