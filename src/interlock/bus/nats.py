@@ -86,7 +86,7 @@ class NatsBus:
         async with self._link.window() as window:
             for row in batch.rows:
                 letter = encode(DeadLetter.of(batch.consumer, row, why))
-                await window.send(subject, letter, {MSG_ID: f"{batch.consumer}/{row.id}"})
+                window.send(subject, letter, {MSG_ID: f"{batch.consumer}/{row.id}"})
         await self.acknowledge(batch)
 
     async def dead_letters(self, consumer: str = "") -> list[DeadLetter]:

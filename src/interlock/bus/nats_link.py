@@ -27,7 +27,7 @@ from nats.js.api import (
     StreamState,
 )
 
-from interlock.bus.nats_window import Window
+from interlock.bus.nats_window import Window, Windows
 from interlock.domain.errors import Unavailable
 from interlock.domain.log import Row
 from interlock.domain.share import (
@@ -124,6 +124,7 @@ class NatsLink:
         self._timeout_s = timeout_s
         self._client: Client | None = None
         self._context: JetStreamContext | None = None
+        self._windows: Windows | None = None
         self._dropped: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._numbers = 0
@@ -140,6 +141,8 @@ class NatsLink:
             with away():
                 async with asyncio.timeout(self._timeout_s):
                     self._client = await self._connect()
+                    self._windows = Windows(self._client)
+                    await self._windows.listen()
             self._context = self._client.jetstream(timeout=self._timeout_s)
             return self._context
 
@@ -222,21 +225,23 @@ class NatsLink:
 
     @contextlib.asynccontextmanager
     async def window(self) -> AsyncIterator[Window]:
-        """A window of messages, to be filled inside the context; at its end every acknowledgement is awaited.
+        """A window of messages, to be filled inside the context; at its end they leave, and every acknowledgement that
+        was asked for is awaited.
 
         Raises `Unavailable` if one is refused or does not come in time; then any beginning of them may be stored.
         """
         await self.ready()
-        assert self._client is not None
-        window = Window(self._client)
+        windows = self._windows
+        assert windows is not None
         with away():
             async with asyncio.timeout(self._timeout_s):
-                await window.open()
+                window = windows.open()
                 try:
                     yield window
+                    await window.leave()
                     await window.answers()
                 finally:
-                    await window.close()
+                    windows.close(window)
 
     async def consume(self, share: Share, start: int) -> str:
         """Make a consumer for a share from a sequence on, in place of those made before it; its name."""

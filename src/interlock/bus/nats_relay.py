@@ -2,8 +2,9 @@
 
 The stream itself says how far it is: its last message names a position of the change log. Each message also names the
 one that it must follow, so that of a window a beginning is stored or the whole of it, never a row behind a gap, also if
-two relays are at it. It may be killed between any two lines: the next one goes on where the stream ends. A stream that
-lost its disk is filled again from the earliest position that any consumer still needs.
+two relays are at it; and so the answer to the last message speaks for all before it. The relay may be killed between
+any two lines: the next one goes on where the stream ends. A stream that lost its disk is filled again from the earliest
+position that any consumer still needs.
 """
 
 from __future__ import annotations
@@ -112,32 +113,40 @@ class Relay:
         self._aligned = False
         now = asyncio.get_running_loop().time()
         tick = now - self._ticked_at >= self._tick_s
+        last = rows[-1]
         async with self._link.window() as window:
             for row in rows:
                 body = encode_entry(row)
                 kept = body if len(body) <= BODY_BYTES_MAX else b""
-                await self._send(window, self._link.subject(row), kept, row.id, row.position)
+                answered = row is last and not tick
+                self._send(window, self._link.subject(row), kept, row.id, row.position, answered=answered)
             if tick:
-                await self._send_tick(window, rows[-1].position)
-        if any(answer.duplicate for answer in await window.answers()):
-            raise Unavailable("Another relay was at it; looking anew where the stream ends.")
-        self._sequence += len(rows) + tick
-        self._position = rows[-1].position
+                self._send_tick(window, last.position)
+        await self._stored(window, len(rows) + tick)
+        self._position = last.position
         if tick:
             self._ticked, self._since, self._ticked_at = self._position, self._position, now
         self._aligned = True
 
-    async def _send(
-        self, window: Window, subject: str, body: bytes, id: str, position: int, more: Mapping[str, str] = NOTHING
-    ) -> None:
+    async def _stored(self, window: Window, messages: int) -> None:
+        """Look at the answer to a window's last message: it is where it must be only if all before it are."""
+        [answer] = await window.answers()
+        if answer.duplicate or answer.seq != self._sequence + messages:
+            raise Unavailable("Another relay was at it; looking anew where the stream ends.")
+        self._sequence = answer.seq
+
+    def _send(
+        self, window: Window, subject: str, body: bytes, id: str, position: int, more: Mapping[str, str] = NOTHING,
+        *, answered: bool = True,
+    ) -> None:  # fmt: skip
         after = {EXPECTED_LAST: self._last} if self._last else {EXPECTED_LAST_OF_EMPTY: str(self._sequence)}
-        await window.send(subject, body, {MSG_ID: id, POSITION: str(position), **after, **more})
+        window.send(subject, body, {MSG_ID: id, POSITION: str(position), **after, **more}, answered=answered)
         self._last = id
 
-    async def _send_tick(self, window: Window, position: int) -> None:
+    def _send_tick(self, window: Window, position: int) -> None:
         self._ticks += 1
         id, since = f"tick-{self._link.name}-{self._ticks}", {SINCE: str(self._since)}
-        await self._send(window, self._link.tick, b"", id, position, since)
+        self._send(window, self._link.tick, b"", id, position, since)
 
     async def _rest(self) -> None:
         """Nothing to publish: tell everybody the position if they do not know it, look at the stream now and then."""
@@ -145,8 +154,8 @@ class Relay:
         if self._ticked != self._position and now - self._ticked_at >= self._tick_s:
             self._aligned = False
             async with self._link.window() as window:
-                await self._send_tick(window, self._position)
-            self._sequence += 1
+                self._send_tick(window, self._position)
+            await self._stored(window, 1)
             self._ticked, self._since, self._ticked_at = self._position, self._position, now
             self._aligned = True
             await self._positions.try_to_flush()
