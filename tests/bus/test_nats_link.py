@@ -9,22 +9,29 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from interlock.bus.nats import _nth
-from interlock.bus.nats_link import _Client
+from interlock.bus.nats_link import POSITION, SINCE, Delivered
 from interlock.bus.nats_window import encoded
 
-PIECES = st.sampled_from([b"Nats-Msg-Id", b"a b", b" ", b"\t", b":", b"\r\n", b"\xc3\xa9", b"\xff", b"17", b"", b"\r"])
+HEADERS = st.dictionaries(
+    st.sampled_from(["Nats-Msg-Id", POSITION, SINCE, "Interlock"]),
+    st.sampled_from(["17", "", "a b", f"x {POSITION}: 9", "\u00e4"]),
+)
 
 
-@given(st.lists(PIECES, max_size=14).map(b"".join))
-def test_headers_are_read_as_the_library_reads_them(raw: bytes) -> None:
-    assert _Client._parse_header_lines(raw) == Client._parse_header_lines(raw)
+@given(HEADERS)
+async def test_a_header_is_read_as_the_library_reads_it(headers: dict[str, str]) -> None:
+    written = encoded("s", "", b"", headers)
+    head = written.split(b"\r\n", 1)[1][:-2]
+    message, read = Delivered("s", "", b"", head), await Client()._process_headers(head) or {}
+    for name in (POSITION, SINCE):
+        assert message.header(name.encode()).decode() == read.get(name, "")
 
 
 def test_the_place_of_a_message_among_its_consumers_is_read_as_the_library_reads_it() -> None:
     for reply in ("$JS.ACK.log.sync--1.1.205.17.1700000000000000000.3",
                   "$JS.ACK._.acc.log.sync--1.1.205.17.1700000000000000000.3.tok"):  # fmt: skip
         message = Msg(_client=None, subject="s", reply=reply)  # type: ignore[arg-type]
-        assert _nth(message) == message.metadata.sequence.consumer == 17
+        assert _nth(reply) == message.metadata.sequence.consumer == 17
 
 
 class _Written(Client):

@@ -213,6 +213,19 @@ async def test_a_consumer_that_the_stream_does_not_reach_back_to_reads_the_log(n
     await link.close()
 
 
+async def test_a_row_is_decoded_once_for_all_consumers_of_a_process(installed: Installation) -> None:
+    """A second and a third role on the same connection are handed the row that the first one has."""
+    roles = ("sync", "rules", "workflow")
+    await write(installed.store, 1, 3)
+    await installed.published(3)
+    for role in roles:
+        assert await took(installed.bus, role, 3) == [1, 2, 3]
+    await write(installed.store, 4, 4)
+    found = [(await installed.bus.receive(role, 1)).rows[0] for role in roles]
+    assert found[0] == (await installed.store.changes(3, 1))[0]
+    assert all(row is found[0] for row in found)
+
+
 async def test_a_consumer_that_missed_a_tick_reads_the_log(installed: Installation) -> None:
     """A tick names the one before it; a gap between the two sends the consumer back to where it was."""
     await write(installed.store, 1, 3)

@@ -12,16 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
-from nats.aio.msg import Msg
 
 from interlock.bus.dead_letters import DeadLetter, encode
-from interlock.bus.nats_link import MSG_ID, POSITION, SINCE, NatsLink, away
+from interlock.bus.nats_link import MSG_ID, POSITION, SINCE, Delivered, NatsLink, away
 from interlock.bus.positions import Positions
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, decode_row
+from interlock.domain.log import Row
 from interlock.domain.share import Share, share_named
 from interlock.ports import Batch, Store
 
@@ -38,6 +37,7 @@ STILL_S = 5.0
 """How often a consumer to whom nothing comes asks the log whether something should have."""
 CATCH_UP = 256
 LETTERS_SHOWN = 100
+_POSITION, _SINCE = POSITION.encode(), SINCE.encode()
 
 
 class NatsBus:
@@ -123,11 +123,11 @@ async def letters(link: NatsLink, consumer: str = "") -> list[DeadLetter]:
 
 
 class _Arrived(msgspec.Struct):
-    """A message in hand: a row, or (without one) a tick, and what acknowledges it if it came by the stream."""
+    """A message in hand: a row, or (without one) a tick, and where it is acknowledged if it came by the stream."""
 
     position: int
     row: Row | None
-    message: Msg | None
+    reply: str = ""
 
 
 class _Feed:
@@ -139,10 +139,10 @@ class _Feed:
         self._store = store
         self._positions = positions
         self._hand: deque[_Arrived] = deque()
-        self._inbox: deque[Msg] = deque()
+        self._inbox: deque[Delivered] = deque()
         self._news = asyncio.Event()
         self._consumer = self._subject = ""
-        self._subscription: Any = None
+        self._end_subscription: Callable[[], Awaitable[None]] | None = None
         self._bound = False
         self._breaks = -1
         self._delivered = self._credit = self._seen = self._told = 0
@@ -164,13 +164,13 @@ class _Feed:
     async def done(self, position: int) -> None:
         """Everything up to a position is done with, and the ticks that follow it. The last message acknowledges all."""
         rows, reached = 0, 0
-        last: Msg | None = None
+        last = ""
         while self._hand and (self._hand[0].position <= position or self._hand[0].row is None):
             arrived = self._hand.popleft()
             rows += arrived.row is not None
             reached = arrived.position
-            last = arrived.message or last
-        await _acknowledge(last)
+            last = arrived.reply or last
+        await self._acknowledge(last)
         await self._positions.move(self._share.name, max(position, reached), rows)
 
     async def fill(self, patience_s: float) -> bool:
@@ -217,7 +217,7 @@ class _Feed:
         reaches_back_to = first.position if first.is_tick else first.position - 1
         self._until = reaches_back_to if position < reaches_back_to else 0
         start = await self._link.first_after(max(position, self._until), state)
-        self._subject, self._subscription = await self._link.subscribe(self._arrived)
+        self._subject, self._end_subscription = await self._link.subscribe(self._arrived)
         self._consumer = await self._link.consume(self._share, start)
         self._delivered = self._credit = 0
         self._seen = self._told = max(position, self._until)
@@ -263,7 +263,7 @@ class _Feed:
         for row in rows:
             if row.position <= self._until:
                 held = row if self._share.holds(row) else None
-                self._hand.append(_Arrived(row.position, held, None))
+                self._hand.append(_Arrived(row.position, held))
         if not rows or rows[-1].position >= self._until:
             self._until = 0
         await self._pass_ticks()
@@ -277,38 +277,38 @@ class _Feed:
         await self._link.ask(self._consumer, self._subject, msgspec.json.encode(request))
         self._credit += more
 
-    async def _arrived(self, message: Msg) -> None:
+    def _arrived(self, message: Delivered) -> None:
         self._inbox.append(message)
         self._news.set()
 
-    async def _take(self, message: Msg) -> None:
+    async def _take(self, message: Delivered) -> None:
         """One message: a word of the server's, a tick, or a row that is new or was seen."""
-        headers = message.headers or {}
-        if POSITION not in headers:
-            self._hear(headers)
+        found = message.header(_POSITION)
+        if not found:
+            self._hear(await self._link.headers(message))
             return
         self._credit -= 1
         self._delivered += 1
-        if _nth(message) != self._delivered:
+        if _nth(message.reply) != self._delivered:
             self._bound = False  # something on its way to us was lost: begin anew behind what is done
             return
-        position = int(headers[POSITION])
+        position = int(found)
         if message.subject == self._link.tick:
-            if int(headers.get(SINCE, "0")) > self._told:
+            if int(message.header(_SINCE) or 0) > self._told:
                 self._bound = False  # what was between two ticks is not in the stream any more: the log has it
                 return
             self._told = position
-            self._hand.append(_Arrived(position, None, message))
+            self._hand.append(_Arrived(position, None, message.reply))
             await self._pass_ticks()
         elif position <= self._seen:
-            await _acknowledge(message)
+            await self._acknowledge(message.reply)
         else:
             self._seen = position
-            self._hand.append(_Arrived(position, await self._row(position, message.data), message))
+            self._hand.append(_Arrived(position, await self._row(position, message), message.reply))
 
-    async def _row(self, position: int, body: bytes) -> Row:
-        if body:
-            return decode_row(position, body)
+    async def _row(self, position: int, message: Delivered) -> Row:
+        if message.body:
+            return self._link.row(position, message)
         rows = await self._store.changes(position - 1, 1)
         if not rows or rows[0].position != position:
             self._bound = False
@@ -329,22 +329,20 @@ class _Feed:
             await self.done(0)
 
     async def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            with contextlib.suppress(Unavailable), away():
-                await self._subscription.unsubscribe()
-            self._subscription = None
+        if self._end_subscription is not None:
+            await self._end_subscription()
+            self._end_subscription = None
+
+    async def _acknowledge(self, reply: str) -> None:
+        """An acknowledgement that does not arrive costs a repetition, which is passed over."""
+        if reply:
+            with contextlib.suppress(Unavailable):
+                await self._link.acknowledge(reply)
 
 
-def _nth(message: Msg) -> int:
-    """Which message of its consumer it is, from 1. Its address for answers says so: its seventh word
-    of nine. The library reads the longer form too, in which the server names domain and account.
+def _nth(reply: str) -> int:
+    """Which message of its consumer it is, from 1. Its address for answers says so: the seventh word of nine, or the
+    ninth of the longer form, in which the server names domain and account.
     """
-    words = message.reply.split(".")
-    return int(words[6]) if len(words) == 9 else message.metadata.sequence.consumer
-
-
-async def _acknowledge(message: Msg | None) -> None:
-    """An acknowledgement that does not arrive costs a repetition, which is passed over."""
-    if message is not None:
-        with contextlib.suppress(Unavailable), away():
-            await message.ack()
+    words = reply.split(".")
+    return int(words[6] if len(words) == 9 else words[8])

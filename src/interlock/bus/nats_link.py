@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -29,7 +28,7 @@ from nats.js.api import (
 
 from interlock.bus.nats_window import Window, Windows
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row
+from interlock.domain.log import Row, decode_row
 from interlock.domain.share import (
     ANY_QUEUE,
     BUCKETS,
@@ -52,6 +51,9 @@ EXPECTED_LAST = "Nats-Expected-Last-Msg-Id"
 EXPECTED_LAST_OF_EMPTY = "Nats-Expected-Last-Sequence"
 DUPLICATE_WINDOW_S = 120.0
 REPLICAS_OF_A_CLUSTER = 3
+ROWS_KEPT = 1_024
+"""Rows that are kept for other consumers of the process, which get the same ones soon."""
+_MSG_ID = MSG_ID.encode()
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _AWAY = (nats.errors.Error, TimeoutError, OSError)
@@ -67,25 +69,42 @@ def away() -> Iterator[None]:
         raise Unavailable(f"NATS cannot do it just now ({type(why).__name__}: {why}).") from why
 
 
+class Delivered(NamedTuple):
+    """A message as it came: its headers are read when somebody asks, and most of them by nobody."""
+
+    subject: str
+    reply: str
+    body: bytes
+    head: bytes
+
+    def header(self, name: bytes) -> bytes:
+        """The value of a header that a relay wrote; empty if it has none of this name."""
+        begin = self.head.find(b"\r\n" + name + b": ")
+        if begin < 0:
+            return b""
+        begin += len(name) + 4
+        return self.head[begin : self.head.index(b"\r\n", begin)]
+
+
 class _Client(Client):
-    """The client library's, but that it reads headers as quickly as its own rules allow: it looks at every letter of
-    every name for white space, at a third of what a delivered row costs its reader.
+    """The client library's, but that what comes to a `taker` is handed over at once and unread: the library reads every
+    letter of every header, puts the message into a queue, and wakes a task that takes it out again.
     """
 
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for line in raw.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            if not colon:
-                continue
-            try:
-                key = name.strip().decode("ascii")
-            except UnicodeDecodeError:
-                continue  # no name that anybody asks for
-            if len(key.split()) < 2:
-                found[key] = value.strip().decode("utf-8", "replace")
-        return found
+    takers: dict[int, Callable[[Delivered], None]]
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self.takers.get(sid)
+        if taker is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        taker(Delivered(subject.decode(), reply.decode(), data, headers or b""))
+
+    async def headers(self, head: bytes) -> dict[str, str]:
+        """All headers, as the library reads them; a word of the server's among them."""
+        return await self._process_headers(head) or {}
 
 
 class Place(NamedTuple):
@@ -122,12 +141,13 @@ class NatsLink:
         self._replicas = replicas
         self._keep_s = keep_s
         self._timeout_s = timeout_s
-        self._client: Client | None = None
+        self._client: _Client | None = None
         self._context: JetStreamContext | None = None
         self._windows: Windows | None = None
         self._dropped: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._numbers = 0
+        self._rows: dict[bytes, Row] = {}
 
     async def ready(self) -> JetStreamContext:
         """The connection, made if there is none. Raises `Unavailable` if no server answers in time."""
@@ -146,7 +166,7 @@ class NatsLink:
             self._context = self._client.jetstream(timeout=self._timeout_s)
             return self._context
 
-    async def _connect(self) -> Client:
+    async def _connect(self) -> _Client:
         async def broke(*_: Any) -> None:
             self.breaks += 1
 
@@ -154,6 +174,7 @@ class NatsLink:
             """Whoever awaits an answer hears of it there."""
 
         client = _Client()
+        client.takers = {}
         await client.connect(
             self._servers, name=f"interlock {self.name}", allow_reconnect=True, max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] - seconds, of which it takes any
@@ -270,13 +291,45 @@ class NatsLink:
             if len(page) < 256:
                 return
 
-    async def subscribe(self, arrived: Callable[[Msg], Awaitable[None]]) -> tuple[str, Any]:
-        """An inbox of our own: its subject, and what ends it."""
+    async def subscribe(self, arrived: Callable[[Delivered], None]) -> tuple[str, Callable[[], Awaitable[None]]]:
+        """An inbox of our own, whose messages go to `arrived`: its subject, and what ends it."""
         await self.ready()
-        assert self._client is not None
-        inbox = self._client.new_inbox()
+        client = self._client
+        assert client is not None
+        inbox = client.new_inbox()
         with away():
-            return inbox, await self._client.subscribe(inbox, cb=arrived, pending_msgs_limit=-1, pending_bytes_limit=-1)
+            subscription = await client.subscribe(inbox)
+        number = subscription._id
+        client.takers[number] = arrived
+
+        async def end() -> None:
+            client.takers.pop(number, None)
+            with contextlib.suppress(*_AWAY):
+                await subscription.unsubscribe()
+
+        return inbox, end
+
+    async def headers(self, message: Delivered) -> dict[str, str]:
+        """All headers of a message."""
+        return await self._client.headers(message.head) if self._client is not None else {}
+
+    def row(self, position: int, message: Delivered) -> Row:
+        """The row that a message carries, decoded once for all consumers here. Raises as `decode_row` does."""
+        if self._client is None or len(self._client.takers) < 2:
+            return decode_row(position, message.body)
+        id = message.header(_MSG_ID)
+        row = self._rows.get(id)
+        if row is None:
+            row = self._rows[id] = decode_row(position, message.body)
+            if len(self._rows) > ROWS_KEPT:
+                del self._rows[next(iter(self._rows))]
+        return row
+
+    async def acknowledge(self, reply: str) -> None:
+        """Say that a message, and all before it, are done with. Raises `Unavailable`."""
+        if self._client is not None:
+            with away():
+                await self._client.publish(reply)
 
     async def ask(self, consumer: str, inbox: str, request: bytes) -> None:
         """Ask a consumer for messages; they come to the inbox."""
