@@ -56,8 +56,9 @@ from interlock.runtime.clock import RandomIds, SystemClock
 from interlock.runtime.server import prepare_process, run
 from interlock.runtime.worker import Workers, together
 from interlock.service import agents, conversations, orgs, records, reservations
+from interlock.service.cues import ROLES
 from interlock.service.preconditions import Precondition
-from interlock.service.reactions import CADENCES, ROLES
+from interlock.service.reactions import CADENCES
 from interlock.store.sqlite import SqliteStore
 
 UNDER_WAY = 16

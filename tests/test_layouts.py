@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from interlock.runtime.settings import gather
-from interlock.service.reactions import CADENCES, ROLES
+from interlock.service.cues import ROLES
+from interlock.service.reactions import CADENCES
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "run-several-processes.md"
 EVERYTHING = {*ROLES, *(c.role for c in CADENCES), "api", "console", "relay"}

@@ -15,8 +15,8 @@ from interlock.domain.decision import Provenance
 from interlock.domain.ids import compose
 from interlock.ports import Batch, Query, World
 from interlock.service import incidents, orgs
+from interlock.service.cues import ROLES
 from interlock.service.preconditions import Precondition
-from interlock.service.reactions import ROLES
 from interlock.service.relay import run_once
 from interlock.store.memory import MemoryStore
 

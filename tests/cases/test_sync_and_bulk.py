@@ -17,7 +17,7 @@ from interlock.domain import matching
 from interlock.domain.conversation import Conversation
 from interlock.domain.record import Ref
 from interlock.investigation.scalars import ms_of
-from interlock.service import reactions, routing, sync
+from interlock.service import cues, reactions, routing, sync
 from interlock.service.relay import attempt
 from interlock.service.sync import by_sync
 from interlock.service.transact import provenance
@@ -59,7 +59,7 @@ async def cue_again(shop: Shop, c: str, *, rev: int) -> None:
     for row in rows:
         for n, change in enumerate(row.changes):
             if change.type == "conversation" and change.rev == rev:
-                await reactions.forward(shop.house.world, reactions.cue_of(row, change, n))
+                await reactions.forward(shop.house.world, cues.cue_of(row, change, n))
 
 
 @case("S-03")
@@ -285,7 +285,7 @@ async def test_a_step_that_fails_is_told_with_its_place(shop: Shop, caplog: pyte
         raise Refused("The step does not work.")
 
     with caplog.at_level(logging.ERROR):
-        await attempt(shop.house.world, "routing", fails, [reactions.cue_of(row, row.changes[0], 0)])
+        await attempt(shop.house.world, "routing", fails, [cues.cue_of(row, row.changes[0], 0)])
     parked = (await shop.house.store.changes(0, 10_000))[-1]
     assert (parked.why.kind, parked.why.record) == ("parked", Ref("conversation", c))
     assert "The step does not work." in parked.why.reason

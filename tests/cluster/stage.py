@@ -22,8 +22,8 @@ from interlock.domain.log import Row
 from interlock.investigation.ledger import Ledger
 from interlock.ports import Store
 from interlock.runtime.clock import SystemClock
+from interlock.service.cues import ROLES
 from interlock.service.divisions import division_of, positions_of
-from interlock.service.reactions import ROLES
 from interlock.store.opening import open_store
 
 LEASE_S = 4.0

@@ -21,7 +21,7 @@ from interlock.investigation.ledger import check
 from interlock.ports import Fence, Store, World
 from interlock.runtime.clock import RandomIds, SystemClock
 from interlock.service import orgs
-from interlock.service.reactions import Role
+from interlock.service.cues import Role
 from interlock.service.relay import run_once
 from interlock.store.fenced import FencedStore
 from interlock.store.sqlite import SqliteStore

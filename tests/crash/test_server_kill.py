@@ -14,7 +14,8 @@ from tests.crash.server import KEY, Server
 
 from interlock.investigation.ledger import Ledger
 from interlock.runtime.clock import SystemClock
-from interlock.service.reactions import CADENCES, ROLES
+from interlock.service.cues import ROLES
+from interlock.service.reactions import CADENCES
 from interlock.store.opening import open_store
 
 LIFE_MS = (40, 500)

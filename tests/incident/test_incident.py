@@ -26,7 +26,8 @@ from interlock.ports import World
 from interlock.runtime.assemble import assemble
 from interlock.runtime.server import bind, listening
 from interlock.runtime.settings import Settings
-from interlock.service.reactions import REACTIONS, Reaction
+from interlock.service.cues import Reaction
+from interlock.service.reactions import REACTIONS
 from interlock.simulation import mutants
 from interlock.simulation.signals import Signals, gated
 

@@ -15,7 +15,7 @@ from interlock.investigation.finding import Finding
 from interlock.investigation.investigate import examine, grouped, investigate_groups, last_moment, report
 from interlock.investigation.live import LiveDetectors
 from interlock.investigation.own import entries
-from interlock.service.reactions import ROLES, Reaction
+from interlock.service.cues import ROLES, Reaction
 from interlock.service.relay import run_once
 from interlock.simulation import explore, mutants
 from interlock.simulation.play import OURS, Play, Policy, Scenario, in_force

@@ -17,7 +17,8 @@ from interlock.investigation.finding import Finding
 from interlock.runtime.assemble import House, assemble
 from interlock.runtime.settings import Settings
 from interlock.service import orgs
-from interlock.service.reactions import REACTIONS, Reaction
+from interlock.service.cues import Reaction
+from interlock.service.reactions import REACTIONS
 from interlock.service.transact import Reading, transact
 from interlock.simulation import mutants
 from interlock.simulation.signals import Signals

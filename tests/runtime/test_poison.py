@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from interlock.cli import doctor
@@ -24,7 +25,8 @@ from interlock.runtime.assemble import House, assemble
 from interlock.runtime.settings import Settings
 from interlock.runtime.worker import ATTEMPTS, Workers
 from interlock.service import conversations, orgs
-from interlock.service.reactions import REACTIONS, Cue, Reaction, forward
+from interlock.service.cues import Cue
+from interlock.service.reactions import REACTIONS, forward
 
 PATIENCE_S = 60
 
@@ -34,10 +36,7 @@ class Poison:
 
     def __init__(self) -> None:
         self.tried = 0
-        self.table = [
-            Reaction(r.role, r.type, self._forward if r.do is forward else r.do, r.fields, r.verbs, r.each, r.echo)
-            for r in REACTIONS
-        ]
+        self.table = [msgspec.structs.replace(r, do=self._forward) if r.do is forward else r for r in REACTIONS]
 
     async def _forward(self, world: World, cue: Cue) -> None:
         seen = snapshot_of(cue.snapshot)

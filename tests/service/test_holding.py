@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.worlds import Client, Floor, House, settled
 
+from interlock.service.cues import ROLES, Role
 from interlock.service.holding import release_due
-from interlock.service.reactions import ROLES, Role
 from interlock.service.relay import run_once
 
 SETTINGS = "/v1/routing/org-settings"

@@ -17,7 +17,8 @@ from tests.worlds import Client, Floor, House
 
 from interlock.investigation.ledger import Ledger
 from interlock.service import orgs, routing
-from interlock.service.reactions import CADENCES, ROLES
+from interlock.service.cues import ROLES
+from interlock.service.reactions import CADENCES
 from interlock.service.relay import run_once
 
 T = TypeVar("T")

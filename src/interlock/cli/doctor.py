@@ -81,8 +81,8 @@ async def _of_nats(servers: str, prefix: str) -> list[Finding]:
 
 async def _consumers(world: World) -> list[str]:
     """Every share that the roles are divided into."""
+    from interlock.service.cues import ROLES
     from interlock.service.divisions import division_of
-    from interlock.service.reactions import ROLES
 
     return [share.name for role in ROLES for share in await division_of(world.store, role)]
 

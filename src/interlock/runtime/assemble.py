@@ -30,8 +30,9 @@ from interlock.runtime.tasks import ended
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.collector import join, refuse_half
+from interlock.service.cues import ROLES, Reaction
 from interlock.service.divisions import divide
-from interlock.service.reactions import REACTIONS, ROLES, Reaction
+from interlock.service.reactions import REACTIONS
 from interlock.store.apart import ON_COPIES, ApartStore, seen_by
 from interlock.store.copying import refuse_unfinished
 from interlock.store.opening import OpenStore, open_store

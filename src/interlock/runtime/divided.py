@@ -22,8 +22,8 @@ from interlock.runtime.holdings import Holdings
 from interlock.runtime.settings import Settings
 from interlock.runtime.watched import StandsStill, watched
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
+from interlock.service.cues import ROLES, Reaction
 from interlock.service.divisions import divide
-from interlock.service.reactions import ROLES, Reaction
 from interlock.store.apart import ApartStore, seen_by
 from interlock.store.fenced import FencedStore
 

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from interlock.domain.share import BUCKETS, QUEUE_BUCKETS
-from interlock.service.reactions import ROLES, Role
+from interlock.service.cues import ROLES, Role
 from interlock.store.urls import shown
 
 PREFIX = "INTERLOCK_"

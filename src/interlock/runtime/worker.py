@@ -13,7 +13,8 @@ from interlock.domain.decision import Why
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.ports import Batch, Bus, World
 from interlock.runtime.tasks import ended
-from interlock.service.reactions import CADENCES, REACTIONS, ROLES, Cadence, Reaction, Role
+from interlock.service.cues import ROLES, Reaction, Role
+from interlock.service.reactions import CADENCES, REACTIONS, Cadence
 from interlock.service.relay import BATCH_MAX, run_once
 from interlock.service.transact import note, provenance
 

@@ -11,8 +11,8 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Query, World
 from interlock.service import views
 from interlock.service.by_clock import each_org
+from interlock.service.cues import ROLES
 from interlock.service.divisions import division_of, positions_of
-from interlock.service.reactions import ROLES
 
 WAITING_MAX = 10_000
 

@@ -7,21 +7,15 @@ decides again, so a repeated, late or reordered cue ends in a decision that noth
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from interlock.domain import log
 from interlock.domain.agent import WorkSession
 from interlock.domain.assignment import Actor
-from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Provenance
-from interlock.domain.event import event_id
-from interlock.domain.log import Row
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
-from interlock.domain.record import Ref
 from interlock.domain.work_item import WorkItem
 from interlock.ports import World
 from interlock.service import (
@@ -40,52 +34,11 @@ from interlock.service import (
     workflows,
 )
 from interlock.service.by_clock import orgs_here
+from interlock.service.cues import Cue, Keeper, Reaction, Role, Round
 from interlock.service.routing import by_routing
 from interlock.service.sync import by_sync
 from interlock.service.transact import SYSTEM
 from interlock.service.work_items import by_rules
-
-Role = Literal["sync", "rules", "routing", "workflow"]
-ROLES: tuple[Role, ...] = ("sync", "rules", "routing", "workflow")
-"""Each runs as a task of its own with a durable position of its own; they meet only through the log."""
-Keeper = Role | Literal["records"]
-"""Who does something by the clock: the roles, and `records`, which looks after conversations and hears of no event."""
-
-
-class Cue(msgspec.Struct, frozen=True):
-    """A committed change, as a place to look: the record, what moved, and the trace to carry on."""
-
-    org: str
-    record: Ref
-    verb: str
-    changed: frozenset[str]
-    trace: str
-    cause: str
-    source: Ref | None
-    snapshot: ChangeSet
-    is_sync: bool = False
-    depth: int = 0
-
-
-React = Callable[[World, Cue], Awaitable[Any]]
-ReactAtOnce = Callable[[World, Sequence[Cue]], Awaitable[Any]]
-
-
-class Reaction(msgspec.Struct, frozen=True):
-    """On a change of `type` that moves one of `fields` (empty: any), `role` calls `do`. A creation moves every field.
-
-    `each`: every event counts by itself. Otherwise the function looks at the record as it is now, so that of several
-    cues about one record the last is enough. `echo`: also called for a copy that ended in step with the record it came
-    from; the two syncs are not, since such a copy holds nothing that its peer has not.
-    """
-
-    role: Role
-    type: str
-    do: React
-    fields: frozenset[str] = frozenset()
-    verbs: tuple[str, ...] = ("create", "update")
-    each: bool = False
-    echo: bool = True
 
 
 async def forward(world: World, cue: Cue) -> None:
@@ -103,10 +56,15 @@ async def reverse(world: World, cue: Cue) -> None:
 
 
 async def place(world: World, cue: Cue) -> None:
-    """A work item stands in `ivr`: the queue rules place it."""
-    seen = _item(cue)
-    if seen.status == "ivr" and (seen.rules_due_at is None or seen.rules_due_at <= world.clock.now()):
+    """A work item stands in `ivr`: the queue rules place it, unless they are to wait."""
+    seen = cue.seen
+    if isinstance(seen, WorkItem) and (seen.rules_due_at is None or seen.rules_due_at <= world.clock.now()):
         await work_items.queue_by_rules(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+def stands_in_ivr(cue: Cue) -> bool:
+    """A work item has no queue and nobody yet."""
+    return isinstance(cue.seen, WorkItem) and cue.seen.status == "ivr"
 
 
 async def ask_for_skills(world: World, cue: Cue) -> None:
@@ -127,7 +85,7 @@ async def round_of_news(world: World, news: Sequence[Cue]) -> None:
         return
     waiting_in, agents_with_room = set[str](), set[str]()
     for cue in news:
-        seen = log.snapshot_of(cue.snapshot)
+        seen = cue.seen
         if isinstance(seen, WorkItem) and seen.status == "queued" and seen.queue and not seen.paused:
             waiting_in.add(seen.queue)
         if isinstance(seen, WorkSession) and routing.has_room(seen):
@@ -140,60 +98,80 @@ async def round_of_news(world: World, news: Sequence[Cue]) -> None:
 
 async def give_back(world: World, cue: Cue) -> None:
     """An agent stopped taking work: what was offered to them goes back, and by the org's settings what they have."""
-    seen = log.snapshot_of(cue.snapshot)
-    if isinstance(seen, WorkSession) and not seen.routable:
-        await absence.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+    await absence.give_back(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+def takes_no_work(cue: Cue) -> bool:
+    """An agent is not offered anything now."""
+    return isinstance(cue.seen, WorkSession) and not cue.seen.routable
 
 
 async def take_from_absent(world: World, cue: Cue) -> None:
     """An item begins with an agent: a done conversation came back, and they may not be there."""
-    seen = _item(cue)
-    if seen.assigned_to and seen.work_item_number > 1:
-        await absence.unassign_absent(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
+    await absence.unassign_absent(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+def comes_back_assigned(cue: Cue) -> bool:
+    """A work item that is not its conversation's first has somebody already."""
+    return isinstance(cue.seen, WorkItem) and bool(cue.seen.assigned_to) and cue.seen.work_item_number > 1
 
 
 async def follow_calls(world: World, cue: Cue) -> None:
     """What an agent carries changed: a call makes them busy, its end may make them what they were."""
-    seen = log.snapshot_of(cue.snapshot)
-    if isinstance(seen, WorkSession) and not seen.signed_out_at and calls.may_concern(seen):
-        await calls.follow(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
+    await calls.follow(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+def may_be_on_a_call(cue: Cue) -> bool:
+    """A call, or the end of one, may change what an agent is."""
+    return isinstance(cue.seen, WorkSession) and not cue.seen.signed_out_at and calls.may_concern(cue.seen)
 
 
 async def note_response(world: World, cue: Cue) -> None:
     """A message went out: it may be the owner's first answer."""
-    seen = log.snapshot_of(cue.snapshot)
-    if isinstance(seen, Message) and seen.direction == "out" and seen.created_by and not seen.auto:
-        await messages.note_response(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), seen.id)
+    await messages.note_response(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), cue.record.id)
+
+
+def answers(cue: Cue) -> bool:
+    """Somebody, not a program, wrote to the customer."""
+    seen = cue.seen
+    return isinstance(seen, Message) and seen.direction == "out" and bool(seen.created_by) and not seen.auto
 
 
 async def weigh(world: World, cue: Cue) -> None:
     """A shift began, or somebody without one was given an item: what they have weighs from now on."""
-    seen = log.snapshot_of(cue.snapshot)
-    user = seen.user if isinstance(seen, WorkSession) else None
-    if isinstance(seen, WorkItem) and seen.assigned_to and not seen.work_session:
-        user = seen.assigned_to
+    seen = cue.seen
+    user = seen.user if isinstance(seen, WorkSession) else seen.assigned_to if isinstance(seen, WorkItem) else None
     if user is not None:
         await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), user)
 
 
+def has_no_shift(cue: Cue) -> bool:
+    """A work item went to somebody without a shift."""
+    return isinstance(cue.seen, WorkItem) and bool(cue.seen.assigned_to) and not cue.seen.work_session
+
+
 async def relieve(world: World, cue: Cue) -> None:
     """An item left somebody. If they had no shift then, one may have begun meanwhile and been charged for the item."""
-    former, session = _left(cue.snapshot)
+    former, session = _left(cue)
     if former is not None and not await agents.is_live(world, cue.org, session):
         await agents.reconcile(world, by_routing(cue.org, trace=cue.trace, cause=cue.cause), former)
 
 
-def _left(change: ChangeSet) -> tuple[str | None, str | None]:
+def left_somebody(cue: Cue) -> bool:
+    """Somebody had the work item until now."""
+    return _left(cue)[0] is not None
+
+
+def _left(cue: Cue) -> tuple[str | None, str | None]:
     """Who had an item until this change, and in which shift; nobody, if it left nobody."""
+    change = cue.snapshot
     moved, status = change.relationships.get("assignedTo"), change.attributes.get("status")
     if moved is not None and isinstance(moved.before, str):
         shift = change.relationships.get("workSession")
         before = shift.before if shift is not None else None
         return moved.before, before if isinstance(before, str) else None
-    if status is not None and status.after == "completed":
-        seen = log.snapshot_of(change)
-        assert isinstance(seen, WorkItem)
-        return seen.assigned_to, seen.work_session
+    if status is not None and status.after == "completed" and isinstance(cue.seen, WorkItem):
+        return cue.seen.assigned_to, cue.seen.work_session
     return None, None
 
 
@@ -234,21 +212,19 @@ async def automate(world: World, cue: Cue) -> None:
         source=cue.source,
         depth=cue.depth,
     )
-    if not cue.is_sync and await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed):
+    if await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed):
         rules = by_rules(cue.org, trace=cue.trace, cause=cue.cause)
         await holding.release_after_workflows(world, rules, cue.record.id)
+
+
+def is_no_copy(cue: Cue) -> bool:
+    """It is somebody's own doing, not a sync's."""
+    return not cue.is_sync
 
 
 async def know_of_workflows(world: World, cue: Cue) -> None:
     """A workflow was made: from now on queue rules wait for such."""
     await holding.note_workflows(world, by_rules(cue.org, trace=cue.trace, cause=cue.cause))
-
-
-def _item(cue: Cue) -> WorkItem:
-    """The item as it was at the cue: good enough to see that there is nothing to do, never to decide on."""
-    found = log.snapshot_of(cue.snapshot)
-    assert isinstance(found, WorkItem)
-    return found
 
 
 _SHARED = frozenset({"coupled", "priority"})
@@ -257,33 +233,31 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("sync", "conversation", forward, _SHARED, echo=False),
     Reaction("sync", "work_item", reverse, frozenset({"coupled"}), echo=False),
     Reaction("rules", "conversation", ask_for_skills, verbs=("update",)),
-    Reaction("rules", "work_item", place, frozenset({"status", "coupled", "rulesDueAt"})),
-    Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"})),
-    Reaction("routing", "work_session", follow_calls, frozenset({"holding"})),
-    Reaction("routing", "message", note_response, verbs=("create",)),
-    Reaction("routing", "work_item", take_from_absent, verbs=("create",)),
+    Reaction("rules", "work_item", place, frozenset({"status", "coupled", "rulesDueAt"}), concerns=stands_in_ivr),
+    Reaction("routing", "work_session", give_back, frozenset({"status", "pendingReservation"}), concerns=takes_no_work),
+    Reaction("routing", "work_session", follow_calls, frozenset({"holding"}), concerns=may_be_on_a_call),
+    Reaction("routing", "message", note_response, verbs=("create",), concerns=answers),
+    Reaction("routing", "work_item", take_from_absent, verbs=("create",), concerns=comes_back_assigned),
     Reaction("routing", "work_session", weigh, verbs=("create",)),
-    Reaction("routing", "work_item", weigh, frozenset({"assignedTo"})),
-    Reaction("routing", "work_item", relieve, frozenset({"assignedTo", "status"}), ("update",), each=True),
+    Reaction("routing", "work_item", weigh, frozenset({"assignedTo"}), concerns=has_no_shift),
+    Reaction(
+        "routing",
+        "work_item",
+        relieve,
+        frozenset({"assignedTo", "status"}),
+        ("update",),
+        each=True,
+        concerns=left_somebody,
+    ),
     Reaction("routing", "team_routing_settings", take_settings),
     Reaction("routing", "queue", apply_priority, frozenset({"applied"}), ("update",)),
     Reaction("routing", "user", take_limits, frozenset({"capacity", "skills", "acceptTimeoutFactor"}), ("update",)),
     Reaction("routing", "org_settings", take_org_limits, frozenset({"capacity", "unreachableSeconds"}), ("update",)),
     Reaction("routing", "queue", take_org_limits, frozenset({"priority"}), ("update",)),
-    Reaction("workflow", "conversation", automate, each=True),
+    Reaction("workflow", "conversation", automate, each=True, concerns=is_no_copy),
     Reaction("workflow", "bulk", carry_out_bulk, verbs=("create",)),
     Reaction("workflow", "workflow", know_of_workflows, verbs=("create",)),
 )
-
-
-class Round(msgspec.Struct, frozen=True):
-    """All the news of a batch about the `watched` types that moves one of their fields (empty: any), handed over at
-    once.
-    """
-
-    role: Role
-    watched: Mapping[str, frozenset[str]]
-    do: ReactAtOnce
 
 
 ROUNDS: tuple[Round, ...] = (
@@ -398,64 +372,6 @@ CADENCES: tuple[Cadence, ...] = (
 )
 
 
-ByType = Mapping[str, Sequence[Reaction]]
-"""A role's reactions by the type of record that they look at, in the order of the table."""
-
-
-def by_type(role: Role, table: Sequence[Reaction] = REACTIONS) -> ByType:
-    """What a role reacts to: made once for a batch, since most rows are none of its business."""
-    found: dict[str, list[Reaction]] = {}
-    for reaction in table:
-        if reaction.role == role:
-            found.setdefault(reaction.type, []).append(reaction)
-    return found
-
-
-def cues(row: Row, mine: ByType) -> list[tuple[Reaction, Cue]]:
-    """What a role has to do about a committed row, in the order of the table."""
-    found: list[tuple[Reaction, Cue]] = []
-    for n, change in enumerate(row.changes):
-        for reaction in mine.get(change.type, ()):
-            if change.verb not in reaction.verbs or (row.why.in_step and not reaction.echo):
-                continue
-            if _moves(change, reaction.fields):
-                found.append((reaction, cue_of(row, change, n)))
-    return found
-
-
 def rounds_of(role: Role, table: Sequence[Round] = ROUNDS) -> list[Round]:
     """A role's rounds."""
     return [each for each in table if each.role == role]
-
-
-def rounds(row: Row, mine: Sequence[Round]) -> list[tuple[Round, Cue]]:
-    """What a committed row adds to a role's rounds."""
-    if not mine:
-        return []
-    return [
-        (each, cue_of(row, change, n))
-        for n, change in enumerate(row.changes)
-        for each in mine
-        if change.type in each.watched and _moves(change, each.watched[change.type])
-    ]
-
-
-def _moves(change: ChangeSet, fields: frozenset[str]) -> bool:
-    return not fields or change.touches(fields)
-
-
-def cue_of(row: Row, change: ChangeSet, n: int) -> Cue:
-    """The cue that a row's `n`-th change set gives; its cause is the id of that event."""
-    changed = frozenset(change.attributes) | frozenset(change.relationships)
-    return Cue(
-        row.org,
-        Ref(change.type, change.id),
-        change.verb,
-        changed,
-        row.by.trace,
-        event_id(row.id, n),
-        row.by.source,
-        change,
-        row.why.is_sync,
-        row.by.depth,
-    )

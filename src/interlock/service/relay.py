@@ -11,19 +11,8 @@ from collections.abc import Sequence
 from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
 from interlock.ports import World
-from interlock.service.reactions import (
-    REACTIONS,
-    Cue,
-    React,
-    ReactAtOnce,
-    Reaction,
-    Role,
-    Round,
-    by_type,
-    cues,
-    rounds,
-    rounds_of,
-)
+from interlock.service.cues import Cue, React, ReactAtOnce, Reaction, Role, Round, by_type, cues, due, rounds
+from interlock.service.reactions import REACTIONS, rounds_of
 from interlock.service.transact import note, provenance
 
 ATTEMPTS = 3
@@ -42,24 +31,28 @@ async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIO
     news: dict[tuple[int, str], tuple[Round, list[Cue]]] = {}
     mine, together = by_type(role, table), rounds_of(role)
     for row in batch.rows:
-        for reaction, cue in cues(row, mine) if share is None or share.answers(row) else ():
-            partitions.setdefault(row.partition, []).append((reaction, cue))
+        told = cues(row, mine) if share is None or share.answers(row) else []
+        if told:
+            partitions.setdefault(row.partition, []).extend(told)
         for each, cue in rounds(row, together):
             news.setdefault((id(each), row.org), (each, []))[1].append(cue)
-    if partitions:
-        await world.together([follow(world, role, todo) for todo in partitions.values()])
+    work = [todo for told in partitions.values() if (todo := due(told))]
+    if work:
+        await world.together([_carry_out(world, role, todo) for todo in work])
     if news:
         await world.together([attempt(world, role, each.do, told) for each, told in news.values()])
     await world.bus.acknowledge(batch)
-    return sum(len(todo) for todo in partitions.values()) + sum(len(told) for _, told in news.values())
+    return sum(len(told) for told in partitions.values()) + sum(len(told) for _, told in news.values())
 
 
-async def follow(world: World, role: Role, todo: Sequence[tuple[Reaction, Cue]]) -> None:
-    """The cues of one partition, in order. Of several about one record the last is enough, unless each counts."""
-    latest = {(reaction.do, cue.record): n for n, (reaction, cue) in enumerate(todo)}
-    for n, (reaction, cue) in enumerate(todo):
-        if reaction.each or latest[reaction.do, cue.record] == n:
-            await attempt(world, role, _alone(reaction.do), (cue,))
+async def follow(world: World, role: Role, told: Sequence[tuple[Reaction, Cue]]) -> None:
+    """What the cues of one partition ask for, in order."""
+    await _carry_out(world, role, due(told))
+
+
+async def _carry_out(world: World, role: Role, todo: Sequence[tuple[Reaction, Cue]]) -> None:
+    for reaction, cue in todo:
+        await attempt(world, role, _alone(reaction.do), (cue,))
 
 
 def _alone(do: React) -> ReactAtOnce:

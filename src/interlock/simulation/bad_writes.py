@@ -18,7 +18,7 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, World
 from interlock.service import reactions
 from interlock.service.cases import case_of, open_item
-from interlock.service.reactions import Cue, Reaction, Role, by_type, cues
+from interlock.service.cues import Cue, Reaction, Role, by_type, cues
 from interlock.service.relay import BATCH_MAX, follow
 from interlock.service.sync import by_sync
 from interlock.service.transact import Decide, Done, Reading, transact

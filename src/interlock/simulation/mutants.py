@@ -22,7 +22,8 @@ from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, World
 from interlock.service import orgs, reactions
 from interlock.service import sync as sync_service
-from interlock.service.reactions import REACTIONS, Cue, React, Reaction
+from interlock.service.cues import Cue, React, Reaction
+from interlock.service.reactions import REACTIONS
 from interlock.service.sync import by_sync
 from interlock.simulation import bad_merges, bad_writes
 from interlock.simulation.play import Policy

@@ -22,8 +22,9 @@ from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import WorkItem
 from interlock.ports import Commit, World
 from interlock.service import conversations, reservations, routing, sync, work_items
+from interlock.service.cues import Reaction, Role
 from interlock.service.preconditions import Precondition
-from interlock.service.reactions import REACTIONS, Reaction, Role
+from interlock.service.reactions import REACTIONS
 from interlock.service.reactions import forward as forward_cue
 from interlock.service.reactions import reverse as reverse_cue
 from interlock.service.relay import run_once

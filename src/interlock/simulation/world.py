@@ -17,7 +17,8 @@ from interlock.domain.record import Address, Record
 from interlock.domain.reservation import Reservation
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Batch, Commit, Mark, Query, Sought, Store, World
-from interlock.service.reactions import Reaction, Role, by_type, cues, rounds, rounds_of
+from interlock.service.cues import Reaction, Role, by_type, cues, rounds
+from interlock.service.reactions import rounds_of
 from interlock.simulation.faults import Faults
 from interlock.store.memory import MemoryStore
 

@@ -25,8 +25,8 @@ from interlock.domain.share import share_named
 from interlock.ports import Store
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.server import until_stopped
+from interlock.service.cues import ROLES
 from interlock.service.divisions import division_of, positions_of
-from interlock.service.reactions import ROLES
 from interlock.store.opening import open_store
 
 PAGE = 400
