@@ -262,7 +262,7 @@ class _Pair:
                 waits = True
             elif waits and status != NOT_SHOWN:
                 last, waits = max(last, r[AT]), False
-            if status in HELD and r[USERS_AT] in (NOBODY, NOT_SHOWN) and any(x[USERS_AT] != NOT_SHOWN for x in b.rows):
+            if status in HELD and r[USERS_AT] in (NOBODY, NOT_SHOWN) and any(map(_speaks_of_users, b.rows)):
                 return "R14"
         self.waited = (self.end if waits else last) - first if first >= 0 else 0
         return ""
@@ -341,6 +341,10 @@ class _Pair:
 def _told_again(r: Row, known: Row) -> bool:
     """Whether two audits of one write say the same: one of them is a redelivery."""
     return r[AT] == known[AT] and r[FLAGS:DIGEST] == known[FLAGS:DIGEST]
+
+
+def _speaks_of_users(r: Row) -> bool:
+    return r[USERS_AT] != NOT_SHOWN or r[USERS_BEFORE] != UNCHANGED
 
 
 def _unlike(audit: Row, row: Row) -> bool:

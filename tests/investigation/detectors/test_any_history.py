@@ -257,6 +257,31 @@ def test_the_sieve_never_misses(logs: list[list[Entry]], more: int) -> None:
         assert suspect or not grave, grave
 
 
+def version(rev: int, shown: dict[str, Any], changes: dict[str, Moved] | None = None) -> Observation:
+    """A version of an item."""
+    return Observation(
+        place=Place(0, rev, rev), record=ITEMS[0], group="c", rev=rev, before_rev=rev - 1, verb="update", client="web",
+        changes=changes or {}, snapshot=shown, resource=C, times=Times(rev, rev, rev), trace=f"T{rev}",
+    )  # fmt: skip
+
+
+def test_an_item_of_whose_users_only_a_change_speaks_is_not_boring() -> None:
+    """The change does not say what they became: the rule knows that the log speaks of users, so must the screens."""
+    held = version(2, {"status": "assigned"}, {"→assignedTo": Moved("add", UNSET, UNSET)})
+    assert {f.rule for h in grouped([held]) for f in examine(h, 10**9).findings} >= {"R14"}
+    assert screen([compact_of(held)], USUAL, 10**9).suspect == "R14"
+    assert sifted([held], 10**9)[hash("c")].suspect
+
+
+def test_what_changed_in_a_gap_is_the_gaps_and_no_contradiction() -> None:
+    before, after = version(2, {"→queue": "q", "status": "ivr"}), version(5, {"→queue": "p", "status": "ivr"})
+    said = sifted([before, after], 10)[hash("c")]
+    assert said.gap
+    assert not said.suspect
+    assert sifted([before, structs.replace(after, rev=3, before_rev=2)], 10)[hash("c")].suspect
+    assert sifted([before, structs.replace(after, before_rev=2)], 10)[hash("c")].suspect
+
+
 @FAR
 @given(st.lists(orderly() | histories(), min_size=1, max_size=3), ENDS)
 def test_what_the_sieve_counts_is_what_the_full_look_lists(logs: list[list[Entry]], more: int) -> None:

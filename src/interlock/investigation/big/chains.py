@@ -107,18 +107,19 @@ class Chains:
         np.maximum.accumulate(here[:-1], out=before[1:])
         return np.where(before >= self.starts[self.chain], before, -1)
 
-    def peers(self, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-        """Walks the peers of some rows: which of `rows` still have a row of the peer at this step, and that row."""
+    def peers(self, rows: Rows, done: Which | None = None) -> Iterator[tuple[Rows, Rows]]:
+        """Walks the peers of some rows: which of `rows` still have a row of the peer at this step, and that row. `done`
+        of `rows`: those that need not be walked, or no further; it may change on the way."""
         peer = self.peer[self.chain[rows]]
         at, stop = self.starts[peer], self.ends[peer]
-        alive = np.flatnonzero(peer >= 0)
+        alive = np.flatnonzero(peer >= 0 if done is None else (peer >= 0) & ~done)
         self.doubt(rows[alive[(stop - at)[alive] > WALK_MAX]])
         at = at[alive]
         stop = np.minimum(stop[alive], at + WALK_MAX)
         while len(alive):
             yield alive, at
             at = at + 1
-            goes_on = at < stop
+            goes_on = at < stop if done is None else (at < stop) & ~done[alive]
             if not goes_on.all():
                 alive, at, stop = alive[goes_on], at[goes_on], stop[goes_on]
 

@@ -103,9 +103,9 @@ def _in_flight(chains: Chains) -> Rows:
     c = chains.c
     paired: Which = (chains.pair >= 0).all(axis=0)
     rows = np.flatnonzero(paired[chains.number] & ((c[SIDE] == CONVERSATION) | (c[SIDE] == ITEM)) & (c[AT] >= 0))
-    rows = rows[np.lexsort((rows, c[SIDE, rows], c[AT, rows], chains.number[rows]))]
     if not len(rows):
         return rows
+    rows = rows[_in_time(chains.number[rows], c[AT, rows], c[SIDE, rows])]
     number, item = chains.number[rows], c[SIDE, rows] == ITEM
     begins = np.ones(len(rows), bool)
     begins[1:] = number[1:] != number[:-1]
@@ -127,6 +127,19 @@ def _in_flight(chains: Chains) -> Rows:
     return rows[began[open_ | (item[ended] == item[began])]]
 
 
+def _in_time(number: Rows, at: Rows, side: Rows) -> Rows:
+    """The order of some rows by conversation, time, side and place."""
+    since = at - at.min()
+    if int(since.max()) >= 1 << _TIME_BITS or int(number[-1]) >= 1 << 62 - _TIME_BITS:
+        return np.lexsort((side, at, number))
+    # One number is sorted faster than three.
+    return np.argsort((number << _TIME_BITS | since) << 1 | side, kind="stable")
+
+
+_TIME_BITS = 40
+"""Of a time beside a conversation's number: 34 years in milliseconds."""
+
+
 def _carried(begins: Which, told: Which, value: Which) -> Which:
     """A value at each row as it was last told, false from a beginning on until it is."""
     value = value & told
@@ -139,9 +152,17 @@ def _untraced(chains: Chains) -> Rows:
     """R21: what syncs wrote of which neither trace nor a rev that they name leads to an event of the peer."""
     c = chains.c
     d = np.flatnonzero(chains.derived & (chains.named < 0) & (chains.peer[chains.chain] >= 0) & ~chains.told)
+    if not len(d):
+        return d
+    wanted = _traced(chains.number[d], c[TRACE, d], 1 - c[SIDE, d])
+    ordered = np.sort(wanted)
     paired = np.flatnonzero((c[SIDE] <= ITEM) & (c[TRACE] != 0))
-    known = _traced(chains.number[paired], c[TRACE, paired], c[SIDE, paired])
-    return d[(c[TRACE, d] == 0) | ~np.isin(_traced(chains.number[d], c[TRACE, d], 1 - c[SIDE, d]), known)]
+    there = _traced(chains.number[paired], c[TRACE, paired], c[SIDE, paired])
+    # Few are looked for among many: so these are not sorted.
+    at = np.minimum(np.searchsorted(ordered, there), len(ordered) - 1)
+    found = np.zeros(len(ordered), bool)
+    found[at[ordered[at] == there]] = True
+    return d[(c[TRACE, d] == 0) | ~found[np.searchsorted(ordered, wanted)]]
 
 
 def _traced(number: Rows, trace: Rows, side: Rows) -> Rows:

@@ -18,7 +18,7 @@ BLOCK_BYTES = 256 << 10
 PIECE_BYTES = 64 << 10
 """A longer line is read in pieces, where lines are read one by one."""
 
-AT_ONCE_BYTES = 128 << 10
+AT_ONCE_BYTES = 256 << 10
 """So many bytes of lines are looked at together: as many as stay in the processor's cache until they are."""
 
 AT_FIRST_BYTES = 4 << 10

@@ -302,6 +302,8 @@ def _work(plan: Plan, pipe: Connection, stop: Any, spills: list[Path]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Rows are many and have no cycles: looking for some among them would take a third of the time. See `worker.Judge`.
     gc.disable()
+    # What is there already stays, and is looked through by no collection: it may be the program's whole memory.
+    gc.freeze()
     try:
         pipe.send(("taken", _take(plan, pipe, stop)))
         puts, parts, firsts, end, histories_max, sessions = pipe.recv()

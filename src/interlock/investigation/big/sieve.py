@@ -88,15 +88,19 @@ def sift(rows: Rows, limits: Limits, end: int, same: Same) -> Sifted:
     suspect = np.zeros(len(begins) - 1, bool)
     again = _again(rows, new)
     twice = np.zeros(len(suspect), np.int64)
-    firsts = np.setdiff1d(np.arange(len(rows)), again)
-    for n, first in zip(again.tolist(), firsts[np.searchsorted(firsts, again) - 1].tolist(), strict=True):
-        alike = _one_event(rows[first], rows[n], same)
-        if not alike:
-            suspect[number[n]] = True
-        twice[number[n]] += alike == 2
     kept = np.ones(len(rows), bool)
     kept[again] = False
-    sieve = Sieve(np.ascontiguousarray(rows[kept].T), number[kept], suspect, np.flatnonzero(kept), limits, end)
+    firsts = np.flatnonzero(kept)
+    before = firsts[np.searchsorted(firsts, again) - 1]
+    alike = (rows[again][:, _ALIKE] == rows[before][:, _ALIKE]).all(axis=1)
+    suspect[number[again[~alike]]] = True
+    alike &= rows[again, SIDE] != AUDIT
+    for n, first in zip(again[alike].tolist(), before[alike].tolist(), strict=True):
+        told = same(rows[first], rows[n])
+        if not told:
+            suspect[number[n]] = True
+        twice[number[n]] += told == 2
+    sieve = Sieve(np.ascontiguousarray(rows[kept].T), number[kept], suspect, firsts, limits, end)
     sieve.look()
     low = counts(sieve)
     low["R4"] = twice
@@ -130,12 +134,6 @@ def _again(rows: Rows, new: Which) -> Rows:
     return np.flatnonzero(same & (rows[1:, SIDE] == rows[:-1, SIDE])) + 1
 
 
-def _one_event(a: Rows, b: Rows, same: Same) -> int:
-    if any(a[n] != b[n] for n in _ALIKE):
-        return 0
-    return 1 if a[SIDE] == AUDIT else same(a, b)
-
-
 class Sieve(Chains):
     """The rules. Each marks the conversations in which it may fire."""
 
@@ -164,6 +162,7 @@ class Sieve(Chains):
         earlier = later - 1
         rev, before = c[REV, earlier], c[BEFORE, later]
         step = c[REV, later] - rev
+        hole = (step > 1) & (before != rev)
         strange = c[ORG, later] != c[ORG, earlier]
         strange |= (before >= 0) & (before < rev) | (step == 1) & (before > rev)
         for word in range(3):
@@ -171,10 +170,10 @@ class Sieve(Chains):
             said = c[USERS_BEFORE + word, later]
             known = left != NOT_SHOWN
             kept = said == UNCHANGED
-            strange |= kept & known & (shown != NOT_SHOWN) & (shown != left)
+            strange |= kept & known & (shown != NOT_SHOWN) & (shown != left) & ~hole
             strange |= ~kept & known & (said != NOT_SHOWN) & (step == 1) & (said != left)
         self.doubt(later[strange])
-        self.gap = later[(step > 1) & (before != rev)]
+        self.gap = later[hole]
         disordered = self.number[later[c[ORDER, later] < c[ORDER, earlier]]]
         self.in_order = np.zeros(len(self.suspect), bool)
         self.in_order[self.number[later]] = True
@@ -232,7 +231,7 @@ class Sieve(Chains):
         self.waits[items] = among(status, WAITING)
         self.doubt(items[self.waits[items] & (users != NOBODY) & (users != NOT_SHOWN)])
         speaks = np.zeros(len(self.starts), bool)
-        speaks[self.chain[items[users != NOT_SHOWN]]] = True
+        speaks[self.chain[items[(users != NOT_SHOWN) | self.changed[0, items]]]] = True
         held = among(status, HELD) & ((users == NOBODY) | (users == NOT_SHOWN))
         self.doubt(items[held & speaks[self.chain[items]]])
 
@@ -358,7 +357,7 @@ class Sieve(Chains):
         speaks = [np.zeros(len(v), bool) for _ in (0, 1)]
         now = [np.full(len(v), NOT_SHOWN) for _ in range(3)]
         settled = [np.zeros(len(v), bool) for _ in (0, 1)]
-        for n, x in self.peers(v):
+        for n, x in self.peers(v, answered):
             within = (c[AT, x] >= at[n]) & (c[AT, x] <= until[n])
             answered[n] |= within & self.derived[x] & (self.changed[:, x].any(axis=0) | self.first[x])
             reading[n] &= c[AT, x] <= until[n]

@@ -43,7 +43,9 @@ from interlock.investigation.history import Chronicle, worst
 from interlock.investigation.investigate import Examined, examine
 from interlock.investigation.observation import Audit, Entry, Observation, Place, RecordRef, Times
 from interlock.investigation.readers import jsonlines
+from interlock.investigation.readers.audit import audit_of
 from interlock.investigation.readers.envelopes import Envelopes
+from interlock.investigation.readers.event import observation_of
 from interlock.investigation.readers.source import Line
 from interlock.investigation.screen import HELD, screen
 from interlock.investigation.verdict import revs_between
@@ -82,6 +84,7 @@ class Sources:
         self._places = places
         self._packed = packed
         self._files: dict[int, BinaryIO] = {}
+        self._decode = msgspec.json.Decoder().decode
 
     def line(self, row: Any) -> bytes | None:
         """The line of a row, `None` if its entry is kept packed."""
@@ -103,6 +106,10 @@ class Sources:
         if data is None:
             return [pickle.loads(self._unpacked(-1 - int(row[PLACE])))]
         place = self.place(row)
+        if not row[DIGEST]:
+            known = self._known(data, place)
+            if known is not None:
+                return [known]
         line = Line(place.line, place.offset, data)
         return [
             entry
@@ -110,6 +117,11 @@ class Sources:
             if not isinstance(found, Refused)
             for entry in Envelopes().entries(found) or ()
         ]
+
+    def _known(self, data: bytes, place: Place) -> Entry | None:
+        """The entry of a line that the parser knew: nothing has to be looked for, and nothing repaired."""
+        value = self._decode(data)
+        return observation_of(value, place) or audit_of(value, place)
 
     def _unpacked(self, place: int) -> bytes:
         number, at = place & _WORKERS, place >> WORKER_BITS
