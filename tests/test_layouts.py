@@ -15,7 +15,7 @@ from interlock.service.cues import ROLES
 from interlock.service.reactions import CADENCES
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "run-several-processes.md"
-EVERYTHING = {*ROLES, *(c.role for c in CADENCES), "api", "console", "relay"}
+EVERYTHING = {*ROLES, *(c.role for c in CADENCES), "api", "console", "relay", "webhooks"}
 
 
 def blocks(language: str) -> list[str]:

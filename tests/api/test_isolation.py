@@ -57,6 +57,7 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
     await admin.put(f"/v1/routing/users/{floor.agents[0]}/skills", {"skills": [{"skill": skill, "level": 5}]})
     asks = {"criteria": {"and": [NAMED]}}
     skill_rule = await admin.post("/v1/routing/skill-rules", {"name": "r", "skills": [{"skill": skill}], **asks})
+    hook = await admin.post("/v1/outbound-webhooks", {"name": "w", "url": "https://example.org"})
     session = (await floor.sign_in())["data"]["id"]
     c = (await admin.post("/v1/conversations", {"channels": ["chat"], "customer": customer}))["data"]["id"]
     message = await admin.post(f"/v1/conversations/{c}/messages", {"channel": "chat", "app": "chat"})
@@ -84,6 +85,7 @@ async def ids(house: House, admin: Client, floor: Floor) -> Ids:
         "/v1/chat/queues/metrics/": floor.queue,
         "/v1/routing/queue-rules/": made_rule,
         "/v1/workflows/": made_workflow,
+        "/v1/outbound-webhooks/": hook["data"]["id"],
         "/v1/schedules/": schedule["data"]["id"],
         "/v1/routing/skills/": skill,
         "/v1/routing/skill-rules/": skill_rule["data"]["id"],

@@ -96,6 +96,7 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
         ("/v1/tags", {"name": "x"}),
         ("/v1/investigations", next(e.example for e in EVERY if e.path == "/v1/investigations" and e.body)),
         ("/v1/shortcuts", {"name": "x"}),
+        ("/v1/outbound-webhooks", {"name": "x", "url": "https://example.org"}),
         ("/v1/routing/queue-rules", {"name": "r", "criteria": criteria, "queue": floor.queue}),
         ("/v1/routing/skill-rules", {"name": "r", "criteria": criteria, "skills": [{"skill": skill}]}),
         ("/v1/schedules", {"name": "s", "hours": {"1": [[540, 1020]]}}),

@@ -31,7 +31,7 @@ PROBE_S = 90.0
 RESTS_WITHIN_S = 90.0
 LAG_MS = 240_000
 """What is dead syncs nothing: an intent may take as long as the faults around it."""
-CUT_OFF = "sync-rules-workflow-records-2"
+CUT_OFF = "sync-rules-workflow-records-webhooks-2"
 """The worker that reaches PostgreSQL and NATS through proxies only."""
 
 
@@ -270,7 +270,7 @@ async def kill_postgres(stage: Stage) -> None:
 
 async def pause_a_worker(stage: Stage) -> None:
     """SIGSTOP past its lease, until another has taken over; then it comes back."""
-    victim = stage.process(stage.random.choice(["routing-1", "sync-rules-workflow-records-1", "relay-1"]))
+    victim = stage.process(stage.random.choice(["routing-1", "sync-rules-workflow-records-webhooks-1", "relay-1"]))
     victim.signal(signal.SIGSTOP)
     await stage.probe(f"{victim.name} is paused")
     victim.signal(signal.SIGCONT)

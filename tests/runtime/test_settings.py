@@ -107,7 +107,6 @@ def test_every_setting_says_what_it_means() -> None:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ({"role": "webhooks"}, "GET /v1/events"),
         ({"role": "console"}, "--role api,console"),
         ({"role": "relay"}, "--nats"),
         ({"nats": "nats://127.0.0.1:4222", "db": "memory:"}, "memory: is one process's"),

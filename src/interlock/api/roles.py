@@ -74,6 +74,12 @@ SKILL_RULE_UPDATE = _routing("skill_rule.update", ROUTING_ADMIN)
 SKILL_RULE_DELETE = _routing("skill_rule.delete", ROUTING_ADMIN)
 EVENT_READ = _object("event", "read")
 INCIDENT_UPDATE = _routing("incident.update", ROUTING_ADMIN)
+WEBHOOK_READ = ("org.permission.outbound_webhook.read", "org.admin.outbound_webhook.read")
+WEBHOOK_ADMIN = (
+    "org.permission.outbound_webhook.create",
+    "org.permission.outbound_webhook.update",
+    "org.admin.outbound_webhook.write",
+)
 WORKFLOW_READ = ("org.permission.workflow.read", "org.admin.workflow.read")
 WORKFLOW_ADMIN = ("org.permission.workflow.create", "org.permission.workflow.update", "org.admin.workflow.write")
 KEY_ADMIN = ("org.permission.api_key.create", "org.admin.api_key.write")

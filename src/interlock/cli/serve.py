@@ -32,7 +32,7 @@ class Flags:
     port: int | None = None
     "The port; 0 asks the system for a free one."
     role: str | None = None
-    "The roles of this process, with commas: api, records, sync, rules, routing, workflow, relay, console; or none."
+    "The roles of this process: api, records, sync, rules, routing, workflow, webhooks, relay, console; or none."
     shares: int | None = None
     "Into how many shares each role is divided among processes; 0: nobody else runs these roles."
     lanes: int | None = None
@@ -59,6 +59,8 @@ class Flags:
     "Whether this server has the web console on its own address."
     environment: str | None = None
     "A word in the head of each page of the console: which server this is."
+    webhooks_private: bool | None = None
+    "Whether webhooks may go to addresses that are not public, and over http."
     rate_limit: int | None = None
     "Requests a minute for each key; 0: no limits at all."
     org_rate_limit: int | None = None

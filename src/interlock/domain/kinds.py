@@ -22,6 +22,7 @@ from interlock.domain.schedule import Schedule
 from interlock.domain.side import Collected
 from interlock.domain.skill import Skill
 from interlock.domain.skill_rule import SkillRule
+from interlock.domain.webhook import Webhook
 from interlock.domain.wording import Shortcut, Tag
 from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.domain.workflow import Workflow
@@ -51,6 +52,7 @@ KINDS: dict[str, type[Record]] = {
         Tag,
         Team,
         User,
+        Webhook,
         WorkItem,
         WorkSession,
         Workflow,

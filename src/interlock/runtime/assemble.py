@@ -27,6 +27,8 @@ from interlock.runtime.divided import Divided
 from interlock.runtime.logs import LogLines
 from interlock.runtime.settings import Settings
 from interlock.runtime.tasks import ended
+from interlock.runtime.webhooks import ROLE as WEBHOOKS
+from interlock.runtime.webhooks import OnAttempt, Sender, Webhooks
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers, together
 from interlock.service import orgs
 from interlock.service.collector import join, refuse_half
@@ -72,6 +74,8 @@ class House:
         """The shares of this process, where it is one of several."""
         self.on_finding: list[Callable[[Finding], None]] = []
         """Who hears what the detectors find in this process, also where their share comes and goes."""
+        self.on_attempt: list[OnAttempt] = []
+        """Who hears what came of each try to send a webhook's event in this process."""
         self.detecting: Detecting | None = None
         """The detectors over the own log, if the settings ask for them."""
 
@@ -92,6 +96,7 @@ class House:
         self.store.on_news(lambda _: app.state.host.news.tell())
         self.end_streams = app.state.end_streams
         self.on_finding.append(_counted(app.state.host.metrics.registry))
+        self.on_attempt.append(_attempts_counted(app.state.host.metrics.registry))
         if not self.settings.console:
             return app
         from interlock.console.app import Console
@@ -139,7 +144,7 @@ async def assemble(
                 on_found = _counting(house.found)
                 divided = Divided(
                     settings, world, store, link, around=around, reactions=reactions, on_found=on_found,
-                    on_finding=house.on_finding,
+                    on_finding=house.on_finding, on_attempt=house.on_attempt,
                 )  # fmt: skip
                 await stack.enter_async_context(divided.running(world.ids.fresh()))
                 house.divided = divided
@@ -164,11 +169,25 @@ async def _alone(house: House, reactions: Sequence[Reaction], around: Callable[[
             house.detecting = await stack.enter_async_context(Detecting(world, house.on_finding))
         if isinstance(house.store, ApartStore) and COLLECTED_BY in settings.role:
             await stack.enter_async_context(Collecting(house.store, world.ids.fresh()))
+        if WEBHOOKS in settings.role:
+            await stack.enter_async_context(_sending(house))
         for seen, roles in _seen_by_roles(house, around):
             workers = Workers(seen, roles, reactions=reactions, on_found=_counting(house.found))
             stack.push_async_callback(workers.stop)
             workers.start()
         yield
+
+
+@contextlib.asynccontextmanager
+async def _sending(house: House) -> AsyncIterator[None]:
+    webhooks = Webhooks(house.world, Sender(private=house.settings.webhooks_private), house.on_attempt)
+    house.store.listen(webhooks.announce)
+    house.store.on_news(lambda _: webhooks.announce(()))
+    task = asyncio.create_task(webhooks.run(), name="role:webhooks")
+    try:
+        yield
+    finally:
+        await ended([task], Exception)
 
 
 def _seen_by_roles(house: House, around: Callable[[World], World]) -> list[tuple[World, tuple[str, ...]]]:
@@ -228,6 +247,14 @@ def _counted(registry: Any) -> Callable[[Finding], None]:
         total.labels(f.rule, f.severity, f.certainty).inc()
 
     return count
+
+
+def _attempts_counted(registry: Any) -> OnAttempt:
+    """Tries to send, as a figure for Prometheus."""
+    from prometheus_client import Counter
+
+    total = Counter("interlock_webhook_attempts", "Tries to send a webhook's event", ["outcome"], registry=registry)
+    return lambda attempt: total.labels(attempt.outcome).inc()
 
 
 def _counting(found: dict[str, int]) -> Callable[[str, int], None]:

@@ -21,6 +21,8 @@ from interlock.runtime.detecting import Detecting
 from interlock.runtime.holdings import Holdings
 from interlock.runtime.settings import Settings
 from interlock.runtime.watched import StandsStill, watched
+from interlock.runtime.webhooks import ROLE as WEBHOOKS
+from interlock.runtime.webhooks import OnAttempt, Sender, Webhooks
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
 from interlock.service.cues import ROLES, Reaction
 from interlock.service.divisions import divide
@@ -45,7 +47,7 @@ class Bell:
     """Tells whoever listens just now what the store announces: shares come and go, the store's listeners stay."""
 
     def __init__(self, store: Announcing) -> None:
-        self._heard: list[EmbeddedBus | Relay] = []
+        self._heard: list[EmbeddedBus | Relay | Webhooks] = []
         store.listen(self._rows)
         store.on_news(self._news)
 
@@ -78,7 +80,7 @@ class Divided:
     def __init__(
         self, settings: Settings, world: World, store: Announcing, link: NatsLink | None, *,
         around: Callable[[World], World], reactions: Sequence[Reaction], on_found: Callable[[str, int], None],
-        on_finding: list[Callable[[Finding], None]],
+        on_finding: list[Callable[[Finding], None]], on_attempt: list[OnAttempt],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._world = world
@@ -88,6 +90,7 @@ class Divided:
         self._reactions = reactions
         self._on_found = on_found
         self._on_finding = on_finding
+        self._on_attempt = on_attempt
         self._bell = Bell(store)
         self._wanted: dict[str, tuple[Share, ...]] = {}
         self.holdings: Holdings | None = None
@@ -99,7 +102,7 @@ class Divided:
         for role in ROLES:
             if role in self._settings.role:
                 self._wanted[role] = await divide(self._store, role, of, self._settings.lanes)
-        for role in ("records", RELAY):
+        for role in ("records", RELAY, WEBHOOKS):
             if role in self._settings.role:
                 self._wanted[role] = shares(role)
         if isinstance(self._store, ApartStore) and COLLECTED_BY in self._settings.role:
@@ -127,6 +130,11 @@ class Divided:
             relay = Relay(self._link, store, consumers=await self._consumers())
             await self._watched(self._relay(relay), relay.reached)
             return
+        if share.role == WEBHOOKS:
+            await self._send(
+                World(store, self._world.bus, self._world.clock, self._world.ids, self._world.together, {})
+            )
+            return
         bus = EmbeddedBus(store, poll_s=POLL_S) if self._link is None else _nats_bus(self._link, store)
         world = World(store, bus, self._world.clock, self._world.ids, self._world.together, {}, share)
         world = self._around(world)
@@ -144,6 +152,11 @@ class Divided:
             finally:
                 with contextlib.suppress(Unavailable, Fenced):
                     await bus.close()
+
+    async def _send(self, world: World) -> None:
+        webhooks = Webhooks(world, Sender(private=self._settings.webhooks_private), self._on_attempt)
+        with self._bell.for_(webhooks):
+            await webhooks.run()
 
     async def _watched(self, work: Coroutine[Any, Any, None], reached: Callable[[], Awaitable[int]]) -> None:
         try:

@@ -30,7 +30,9 @@ ADDRESSES = frozenset({"db", "records_db", "routing_db"})
 
 
 ProcessRole = Role | Literal["api", "records", "relay", "webhooks", "console"]
-"""What a process may be asked to run. `api` answers HTTP, `records` wakes snoozed conversations, `relay` feeds NATS."""
+"""What a process may be asked to run. `api` answers HTTP, `records` wakes snoozed conversations, `relay` feeds NATS,
+`webhooks` sends events to endpoints outside.
+"""
 
 
 class WrongSetting(Exception):
@@ -62,7 +64,7 @@ class Settings(BaseSettings):
         default=8080, ge=0, le=65535, description="The port to listen on; 0 asks the system for a free one."
     )
     role: Annotated[tuple[ProcessRole, ...], BeforeValidator(_split)] = Field(
-        default=("api", "records", *ROLES),
+        default=("api", "records", *ROLES, "webhooks"),
         description="The roles that this process runs, separated by commas; `none` serves HTTP only.",
     )
     shares: int = Field(
@@ -111,6 +113,10 @@ class Settings(BaseSettings):
     console: bool = Field(default=True, description="Whether this server has the web console on its own address.")
     environment: str = Field(
         default="", max_length=40, description="A word in the head of each page of the console: which server this is."
+    )
+    webhooks_private: bool = Field(
+        default=False,
+        description="Webhooks may go to addresses that are not public (127.0.0.1, 10.0.0.0/8 …), and over http.",
     )
     rate_limit: int = Field(default=600, ge=0, description="Requests a minute for each key; 0: no limits at all.")
     org_rate_limit: int = Field(
@@ -201,10 +207,6 @@ def gather(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | No
 
 def _refuse_what_cannot_be(settings: Settings) -> None:
     """Roles that need something else."""
-    if "webhooks" in settings.role:
-        raise WrongSetting(
-            "There is no role webhooks: Interlock sends no webhooks yet. Leave it out, and follow GET /v1/events."
-        )
     if "console" in settings.role and ("api" not in settings.role or not settings.console):
         raise WrongSetting("The role console is part of the address that api answers on: --role api,console.")
     if "relay" in settings.role and not settings.nats:

@@ -23,7 +23,7 @@ from interlock.runtime.local_postgres import LocalPostgres
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("api", "console"),
     ("routing",),
-    ("sync", "rules", "workflow", "records"),
+    ("sync", "rules", "workflow", "records", "webhooks"),
     ("relay",),
 )
 """Which roles share a process, so that fourteen of them fit on a small machine."""
