@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,13 @@ async def _place(house: House, admin: Client, floor: Floor, o: Operation) -> tup
     noun = max((n for n in ids if o.path.startswith(n)), key=len, default="")
     agent = "reservations" in o.path or "current" in o.path
     return o.path.replace("{id:str}", ids.get(noun, "")), body, floor.agent() if agent else admin
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """Two shapes of one name get longer ones, and whoever names them by the short one names nothing."""
+    text = COMMITTED.read_text(encoding="utf-8")
+    there = {f"#/components/{part}/{name}" for part, named in json.loads(text)["components"].items() for name in named}
+    assert set(re.findall(r'"\$ref": "([^"]+)"', text)) <= there
 
 
 def test_it_says_what_generators_of_clients_read() -> None:

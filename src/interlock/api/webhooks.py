@@ -47,7 +47,7 @@ class WebhookChange(Guarded, frozen=True, kw_only=True):
     deleted: bool | UnsetType = UNSET
 
 
-class Again(Base, frozen=True, kw_only=True):
+class SendAgain(Base, frozen=True, kw_only=True):
     """What is sent again: the events of the row at a position (an event's `sequence`), or all since a time."""
 
     position: Annotated[int, Meta(ge=1, le=2**53)] | None = None
@@ -153,7 +153,7 @@ async def test(call: Call) -> Answer:
     "redeliverWebhook",
     tag="webhooks",
     roles=roles.WEBHOOK_ADMIN,
-    body=Again,
+    body=SendAgain,
     kind=Webhook,
     own=True,
     status=200,
@@ -161,7 +161,7 @@ async def test(call: Call) -> Answer:
 )
 async def redeliver(call: Call) -> Answer:
     """Send a webhook events again, with the ids that they had: those of one row, or all since a time."""
-    again: Again = call.body
+    again: SendAgain = call.body
     if (again.position is None) == (again.since is None):
         raise Malformed("Send position or since.", pointer="/position")
     id = (await call.one(Webhook, call.id())).id
