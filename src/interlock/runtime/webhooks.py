@@ -22,18 +22,18 @@ import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from interlock import __version__
-from interlock.domain.errors import Fenced, NotFound, Problem, Unavailable
+from interlock.domain.errors import Fenced, Problem, Unavailable
 from interlock.domain.log import Row
 from interlock.domain.webhook import ANSWER_BYTES, Answered, Attempt, Webhook
 from interlock.ports import World
 from interlock.runtime.tasks import ended
+from interlock.runtime.worker import OUTAGE_PAUSE_S
 from interlock.service.webhooks import Endpoint, at_work
 
 ROLE = "webhooks"
 TIMEOUT_S = 15.0
 LOOK_S = 1.0
 """How often it looks for news where nobody tells of any, and for webhooks that others made."""
-OUTAGE_PAUSE_S = 0.5
 _log = structlog.get_logger("interlock")
 OnAttempt = Callable[[Attempt], None]
 
@@ -219,11 +219,9 @@ class Webhooks:
                     pause_s = max(0.0, min(LOOK_S, (again_at - self._world.clock.now()) / 1000))
             except Fenced:
                 raise
-            except (Unavailable, NotFound) as away:
+            except Problem as away:
                 _log.warning("webhook_waits", webhook=line.webhook.id, why=str(away))
                 pause_s = OUTAGE_PAUSE_S
-            except Problem as problem:
-                _log.warning("webhook_waits", webhook=line.webhook.id, why=str(problem))
             except Exception:  # noqa: BLE001 - nor one endpoint's
                 _log.exception("webhook_failed", webhook=line.webhook.id)
                 pause_s = OUTAGE_PAUSE_S

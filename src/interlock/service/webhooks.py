@@ -13,7 +13,7 @@ import msgspec
 
 from interlock.domain.decision import Decision, Provenance, Why
 from interlock.domain.errors import InvalidValue, NotFound
-from interlock.domain.event import encode, events_of, is_announced, wanted
+from interlock.domain.event import cloud_event, encode, is_announced, wanted
 from interlock.domain.log import Row
 from interlock.domain.resource import Json, iso
 from interlock.domain.webhook import (
@@ -51,15 +51,9 @@ Send = Callable[[str, dict[str, str], bytes], Awaitable[Answered]]
 """Sends a body with headers to a URL; never raises for what the other side does."""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """The last attempts of an endpoint, the newest first."""
-
-    attempts: tuple[Attempt, ...] = ()
-
-
 _pack = msgspec.json.Encoder().encode
 _secrets, _progress = msgspec.json.Decoder(Secrets).decode, msgspec.json.Decoder(Progress).decode
-_kept = msgspec.json.Decoder(Kept).decode
+_attempts = msgspec.json.Decoder(tuple[Attempt, ...]).decode
 
 
 async def create(
@@ -156,7 +150,7 @@ async def _ordered(
 async def attempts(world: World, org: str, id: str) -> tuple[Attempt, ...]:
     """The last attempts of a webhook, the newest first."""
     kept = await world.store.mark(ATTEMPTS, org, id)
-    return _kept(kept.value).attempts if kept is not None and kept.value else ()
+    return _attempts(kept.value) if kept is not None and kept.value else ()
 
 
 async def progress_of(world: World, webhook: Webhook) -> Progress:
@@ -309,23 +303,19 @@ async def _secrets_of(world: World, webhook: Webhook) -> Secrets:
 
 
 async def _event_of(world: World, webhook: Webhook, w: Waiting) -> Json | None:
-    """The event as it stands in the log."""
+    """The event as it stands in the log; `None` if the log does not have it any more."""
     found = await world.store.changes(w.position - 1, 1, org=webhook.org)
     if not found or found[0].position != w.position:
         return None
-    change = found[0].changes[w.n]
-    events = events_of(found[0], published_at=world.clock.now())
-    place = sum(is_announced(c) for c in found[0].changes[: w.n])
-    assert events[place]["subject"] == f"{change.type}/{change.id}"
-    return events[place]
+    return cloud_event(found[0], found[0].changes[w.n], w.n, published_at=world.clock.now())
 
 
 async def _keep(world: World, webhook: Webhook, progress: Progress, made: Sequence[Attempt]) -> None:
     marks = [Mark(space=PROGRESS, org=webhook.org, key=webhook.id, value=_pack(progress))]
     if made:
         earlier = await attempts(world, webhook.org, webhook.id)
-        kept = Kept((*reversed(made), *earlier)[:ATTEMPTS_KEPT])
-        marks.append(Mark(space=ATTEMPTS, org=webhook.org, key=webhook.id, value=_pack(kept)))
+        newest = (*reversed(made), *earlier)[:ATTEMPTS_KEPT]
+        marks.append(Mark(space=ATTEMPTS, org=webhook.org, key=webhook.id, value=_pack(newest)))
     await world.store.commit(Commit(marks=tuple(marks)))
 
 
