@@ -7,13 +7,12 @@ from msgspec import UNSET, Struct, UnsetType
 from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
-from interlock.api.document import document, encode
+from interlock.api.document import encode
+from interlock.api.once_shown import act_with_secret, fresh_digits
 from interlock.api.operation import delete, get, post
 from interlock.api.pages import Pages, paged
 from interlock.api.shapes import Base, Id, Name, Rev, Words, fields_of
 from interlock.domain.access import ApiKey
-from interlock.domain.decision import Decision
-from interlock.domain.record import Record
 from interlock.service import directory, views
 
 PATH = "/v1/api-keys"
@@ -49,19 +48,10 @@ async def create(call: Call) -> Answer:
     fields = fields_of(call.body, ApiKey)
     for role in fields.get("roles", ()):
         call.need((role,))
-    secret = "ilk_" + "".join(call.world.ids.fresh()[8:] for _ in range(4))
-    fresh: list[Record] = []
-
-    def show(record: Record, _: Decision) -> bytes:
-        fresh[:] = [record]
-        return document(record)
-
-    answer = await call.act(
-        lambda beside: directory.create_key(call.world, call.by, fields, secret, beside=beside), ApiKey, show=show
+    secret = "ilk_" + fresh_digits(call)
+    return await act_with_secret(
+        call, secret, lambda beside: directory.create_key(call.world, call.by, fields, secret, beside=beside), ApiKey
     )
-    if fresh:
-        answer.body = document(fresh[0], meta={"secret": secret})
-    return answer
 
 
 @get(PATH, "listApiKeys", tag="keys", roles=roles.KEY_READ, kind=ApiKey, answers="many", query=Pages, own=True)

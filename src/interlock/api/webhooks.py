@@ -11,14 +11,13 @@ from interlock.api import roles
 from interlock.api.answer import Answer
 from interlock.api.call import Call
 from interlock.api.collection import Collection, operations_of
-from interlock.api.document import document, rows
+from interlock.api.document import rows
+from interlock.api.once_shown import act_with_secret, fresh_digits
 from interlock.api.operation import get, post
 from interlock.api.shapes import Base, Guarded, Moment, Name, Nothing, Text, fields_of, ms
-from interlock.domain.decision import Decision
 from interlock.domain.errors import Malformed
-from interlock.domain.record import Record
 from interlock.domain.resource import iso
-from interlock.domain.webhook import TOPICS_MAX, URL_MAX, Webhook
+from interlock.domain.webhook import TOPICS_MAX, URL_MAX, Webhook, secret_of
 from interlock.service import webhooks
 
 PATH = "/v1/outbound-webhooks"
@@ -71,77 +70,35 @@ WEBHOOKS = Collection(
     alter=webhooks.update,
 )
 _listed, _, _read, _changed = operations_of(WEBHOOKS)
+_doing: dict[str, Any] = {"tag": "webhooks", "roles": roles.WEBHOOK_ADMIN, "kind": Webhook, "own": True}
+"""What the operations that do something have alike."""
 
 
-@post(
-    PATH,
-    "createWebhook",
-    tag="webhooks",
-    roles=roles.WEBHOOK_ADMIN,
-    body=WebhookNew,
-    kind=Webhook,
-    own=True,
-    example=WEBHOOKS.new_example,
-)
+def _fresh_secret(call: Call) -> str:
+    return secret_of(bytes.fromhex(fresh_digits(call)))
+
+
+@post(PATH, "createWebhook", body=WebhookNew, example=WEBHOOKS.new_example, **_doing)
 async def create(call: Call) -> Answer:
     """Add a webhook. Its secret is in `meta.secret` of this answer and nowhere else: not in a repeat of it either."""
     fields = fields_of(call.body, Webhook)
-    return await _with_secret(
-        call, lambda raw, beside: webhooks.create(call.world, call.by, fields, raw, beside=beside)
+    secret = _fresh_secret(call)
+    return await act_with_secret(
+        call, secret, lambda beside: webhooks.create(call.world, call.by, fields, secret, beside=beside), Webhook
     )
 
 
-@post(
-    f"{PATH}/{{id:str}}/rotate",
-    "rotateWebhookSecret",
-    tag="webhooks",
-    roles=roles.WEBHOOK_ADMIN,
-    body=Nothing,
-    kind=Webhook,
-    own=True,
-    status=200,
-    example={},
-)
+@post(f"{PATH}/{{id:str}}/rotate", "rotateWebhookSecret", body=Nothing, status=200, example={}, **_doing)
 async def rotate(call: Call) -> Answer:
     """Give a webhook a fresh secret, shown once. For a day messages carry a signature of the old one too."""
     id = (await call.one(Webhook, call.id())).id
-    return await _with_secret(
-        call, lambda raw, beside: webhooks.rotate(call.world, call.by, id, raw, beside=beside), id
+    secret = _fresh_secret(call)
+    return await act_with_secret(
+        call, secret, lambda beside: webhooks.rotate(call.world, call.by, id, secret, beside=beside), Webhook, id=id
     )
 
 
-async def _with_secret(call: Call, do: Any, id: str = "") -> Answer:
-    """The record, and a secret that no repeat shows."""
-    raw = bytes.fromhex("".join(call.world.ids.fresh()[8:] for _ in range(4)))
-    fresh: list[tuple[Record, str]] = []
-    secret = ""
-
-    def show(record: Record, _: Decision) -> bytes:
-        fresh[:] = [(record, secret)]
-        return document(record)
-
-    async def doing(beside: Any) -> Any:
-        nonlocal secret
-        done, secret = await do(raw, beside)
-        return done
-
-    answer = await call.act(doing, Webhook, id=id, show=show)
-    if fresh:
-        answer.body = document(fresh[0][0], meta={"secret": secret})
-    return answer
-
-
-@post(
-    f"{PATH}/{{id:str}}/test",
-    "testWebhook",
-    tag="webhooks",
-    roles=roles.WEBHOOK_ADMIN,
-    body=Nothing,
-    kind=Webhook,
-    own=True,
-    status=200,
-    example={},
-)
+@post(f"{PATH}/{{id:str}}/test", "testWebhook", body=Nothing, status=200, example={}, **_doing)
 async def test(call: Call) -> Answer:
     """Send a webhook a test event soon; what comes of it stands among its transactions. It is tried once."""
     id = (await call.one(Webhook, call.id())).id
@@ -151,13 +108,10 @@ async def test(call: Call) -> Answer:
 @post(
     f"{PATH}/{{id:str}}/redeliver",
     "redeliverWebhook",
-    tag="webhooks",
-    roles=roles.WEBHOOK_ADMIN,
     body=SendAgain,
-    kind=Webhook,
-    own=True,
     status=200,
     example={"since": "2026-03-02T09:00:00Z"},
+    **_doing,
 )
 async def redeliver(call: Call) -> Answer:
     """Send a webhook events again, with the ids that they had: those of one row, or all since a time."""

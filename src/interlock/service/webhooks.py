@@ -29,7 +29,6 @@ from interlock.domain.webhook import (
     attempt_of,
     check_webhook,
     headers_of,
-    secret_of,
     test_event,
     why_disabled,
 )
@@ -56,11 +55,9 @@ _secrets, _progress = msgspec.json.Decoder(Secrets).decode, msgspec.json.Decoder
 _attempts = msgspec.json.Decoder(tuple[Attempt, ...]).decode
 
 
-async def create(
-    world: World, by: Provenance, fields: Mapping[str, Any], raw: bytes, *, beside: Beside
-) -> tuple[Done, str]:
-    """A new webhook, which is told of what comes after this moment; and its secret, made of `raw`: shown once."""
-    position, secret = await world.store.last_position(), secret_of(raw)
+async def create(world: World, by: Provenance, fields: Mapping[str, Any], secret: str, *, beside: Beside) -> Done:
+    """A new webhook, which is told of what comes after this moment, signed with this secret."""
+    position = await world.store.last_position()
 
     def also(decision: Decision) -> Sequence[Mark]:
         id = decision.writes[0].after.id
@@ -70,7 +67,7 @@ async def create(
         )
         return (*begun, *beside(decision))
 
-    return await records.create(world, by, Webhook, fields, beside=also, check=_check), secret
+    return await records.create(world, by, Webhook, fields, beside=also, check=_check)
 
 
 async def update(
@@ -86,9 +83,9 @@ async def _check(reading: Reading, present: Webhook | None, fields: Mapping[str,
     check_webhook(fields)
 
 
-async def rotate(world: World, by: Provenance, id: str, raw: bytes, *, beside: Beside) -> tuple[Done, str]:
+async def rotate(world: World, by: Provenance, id: str, secret: str, *, beside: Beside) -> Done:
     """A fresh secret. The old one signs beside it for a day."""
-    secret, now = secret_of(raw), world.clock.now()
+    now = world.clock.now()
     kept = await world.store.mark(SECRETS, by.org, id)
     if kept is None or not kept.value:
         raise NotFound(f"There is no webhook {id}.")
@@ -97,7 +94,7 @@ async def rotate(world: World, by: Provenance, id: str, raw: bytes, *, beside: B
     def also(decision: Decision) -> Sequence[Mark]:
         return (Mark(space=SECRETS, org=by.org, key=id, value=_pack(rotated)), *beside(decision))
 
-    return await _ordered(world, by, id, lambda w: {"rotated_at": now}, also), secret
+    return await _ordered(world, by, id, lambda w: {"rotated_at": now}, also)
 
 
 async def test(world: World, by: Provenance, id: str, *, beside: Beside) -> Done:
