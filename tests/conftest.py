@@ -10,7 +10,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-pytest_plugins = ["tests.orgs", "tests.postgres"]
+pytest_plugins = ["tests.nats_node", "tests.orgs", "tests.postgres"]
 
 # On the build server every run draws the same cases, so that what lands is what was tried; elsewhere each run looks
 # further. How long a case takes is the machine's affair and fails nothing.

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import nats
 import pytest
@@ -21,15 +20,6 @@ from interlock.domain.log import encode_entry
 from interlock.runtime.local_nats import NatsNode
 
 WITHIN_S = 30.0
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[NatsNode]:
-    """A NATS server on a free port of loopback."""
-    node = NatsNode(tmp_path / "nats")
-    await node.start()
-    yield node
-    await node.stop()
 
 
 @asynccontextmanager

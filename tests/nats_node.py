@@ -1,4 +1,4 @@
-"""A server of one's own: these tests stop it and take its disk away."""
+"""A NATS server of one's own: tests stop it, kill it and take its disk away."""
 
 from __future__ import annotations
 
