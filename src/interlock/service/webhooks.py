@@ -180,6 +180,8 @@ class Endpoint:
         self._luck = luck
         self._progress: Progress | None = None
         self._kept: Progress | None = None
+        self._rows: dict[int, Row] = {}
+        """Rows of which events wait, as they were read: what was read is not asked for again."""
 
     async def step(self, webhook: Webhook) -> tuple[list[Attempt], int | None]:
         """What there is to do now: read on, send, keep what came of it.
@@ -191,20 +193,22 @@ class Endpoint:
         if self._progress is None:
             self._progress = self._kept = await progress_of(world, webhook)
         before = self._progress
-        progress = await _read_on(world, webhook, before)
+        progress = await _read_on(world, webhook, before, self._rows)
         made: list[Attempt] = []
         if webhook.tests > progress.tests:
             progress = msgspec.structs.replace(progress, tests=webhook.tests)
             made.append(await _tested(world, webhook, test_event(webhook, iso(world.clock.now())), self._send))
         sendable = progress.sendable(world.clock.now(), AT_ONCE)
         if sendable:
-            progress, tried = await _sent(world, webhook, progress, sendable, self._send, self._luck())
+            progress, tried = await _sent(world, webhook, progress, sendable, self._rows, self._send, self._luck())
             made += tried
         if self._is_news(progress) or made:
             self._progress = None  # until it is known to be kept
             await _keep(world, webhook, progress, made)
             self._kept = progress
         self._progress = progress
+        waiting = {w.position for w in progress.waiting}
+        self._rows = {position: row for position, row in self._rows.items() if position in waiting}
         goes_on = progress.position != before.position or sendable
         return made, world.clock.now() if goes_on else progress.next_due()
 
@@ -217,7 +221,8 @@ class Endpoint:
         )
 
 
-async def _read_on(world: World, webhook: Webhook, progress: Progress) -> Progress:
+async def _read_on(world: World, webhook: Webhook, progress: Progress, read: dict[int, Row]) -> Progress:
+    """With the log read on as far as there is room, and orders to send again taken in. `read` is given the rows."""
     order = webhook.redelivery
     if order.no > progress.redelivery:
         progress = progress.ordered(order)
@@ -230,7 +235,10 @@ async def _read_on(world: World, webhook: Webhook, progress: Progress) -> Progre
     for row in rows:
         if progress.room <= 0:
             break
-        progress = progress.with_events(row.position, _wanted(row, webhook))
+        events = _wanted(row, webhook)
+        progress = progress.with_events(row.position, events)
+        if events:
+            read[row.position] = row
     return progress
 
 
@@ -245,18 +253,18 @@ def _wanted(row: Row, webhook: Webhook) -> list[Waiting]:
 
 
 async def _sent(
-    world: World, webhook: Webhook, progress: Progress, sendable: Sequence[Waiting], send: Send, luck: float
-) -> tuple[Progress, list[Attempt]]:
+    world: World, webhook: Webhook, progress: Progress, sendable: Sequence[Waiting], read: Mapping[int, Row],
+    send: Send, luck: float,
+) -> tuple[Progress, list[Attempt]]:  # fmt: skip
     secrets = await _secrets_of(world, webhook)
-    events = [await _event_of(world, webhook, w) for w in sendable]
+    events = [await _event_of(world, webhook, w, read.get(w.position)) for w in sendable]
     at = world.clock.now()
     there = [(w, event) for w, event in zip(sendable, events, strict=True) if event is not None]
-    answers: list[Answered] = []
+    answers = [Answered(0)] * len(there)
 
     async def one(n: int, event: Json) -> None:
         answers[n] = await _one(webhook, secrets, event, at, send)
 
-    answers = [Answered(0)] * len(there)
     await world.together([one(n, event) for n, (_, event) in enumerate(there)])
     now = world.clock.now()
     # An event that the log does not have any more cannot be sent by anybody: it is done with.
@@ -299,12 +307,14 @@ async def _secrets_of(world: World, webhook: Webhook) -> Secrets:
     return _secrets(kept.value)
 
 
-async def _event_of(world: World, webhook: Webhook, w: Waiting) -> Json | None:
-    """The event as it stands in the log; `None` if the log does not have it any more."""
-    found = await world.store.changes(w.position - 1, 1, org=webhook.org)
-    if not found or found[0].position != w.position:
-        return None
-    return cloud_event(found[0], found[0].changes[w.n], w.n, published_at=world.clock.now())
+async def _event_of(world: World, webhook: Webhook, w: Waiting, row: Row | None) -> Json | None:
+    """The event as it stands in the log: in its row, if that was read; `None` if the log does not have it any more."""
+    if row is None:
+        found = await world.store.changes(w.position - 1, 1, org=webhook.org)
+        if not found or found[0].position != w.position:
+            return None
+        row = found[0]
+    return cloud_event(row, row.changes[w.n], w.n, published_at=world.clock.now())
 
 
 async def _keep(world: World, webhook: Webhook, progress: Progress, made: Sequence[Attempt]) -> None:
