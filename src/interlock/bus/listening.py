@@ -29,7 +29,6 @@ CONNECT_S = 5.0
 class Heard(NamedTuple):
     """One message. `row`: what it is if it carries a row of a change log of ours."""
 
-    subject: str
     data: bytes
     row: Row | None
 
@@ -114,4 +113,4 @@ def _told(message: Msg) -> Heard:
     if position.isdecimal() and message.data:
         with contextlib.suppress(msgspec.DecodeError):  # a newer version's: nothing that we could read
             row = decode_row(int(position), message.data)
-    return Heard(message.subject, message.data, row)
+    return Heard(message.data, row)

@@ -159,7 +159,6 @@ class Subject:
 
     def __init__(self, shapes: Sequence[Shape], watch: Watch | None = None) -> None:
         self.watch = watch or Watch()
-        self.refused = 0
         self._shapes = shapes
         self._lines = 0
 
@@ -171,8 +170,7 @@ class Subject:
         for line in data.removesuffix(b"\n").split(b"\n"):
             self._lines += 1
             lines.append(Line(self._lines, 0, line.rstrip(b"\r")))
-        entries, refused = entries_of(lines, shapes=self._shapes)
-        self.refused += len(refused)
+        entries, _ = entries_of(lines, shapes=self._shapes)
         return self.watch.take(entries)
 
 
