@@ -1,4 +1,4 @@
-"""What the store for several processes keeps of PostgreSQL's own speed. One command: `python bench/scale.py`.
+"""What we keep of PostgreSQL's own speed, as a store and as a whole. One command: `python bench/scale.py [--json]`.
 
 One durable server (fsync on, on the disk), made for the run. The loops take turns on it; figures are medians of the
 rounds. All move a record of about 1.4 kB to its next version and append a row of the log.
@@ -9,6 +9,9 @@ rounds. All move a record of about 1.4 kB to its next version and append a row o
     two      the same from two processes, 32 clients each: every batch takes the lock that orders the log
 
 `ratio_to_pgbench` is store / pgbench. Both loops share the machine with the server: pgbench is C, the store is Python.
+
+Then, each time on servers of its own, `apart.py`: conversations routed end to end with the roles in separate processes,
+and beside them the bare loops. `ratio_to_bare` and `ratio_to_own` are the medians of its rounds.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +39,7 @@ from interlock.runtime.local_postgres import LocalPostgres, programs, running
 from interlock.store.postgres import PostgresStore
 from store import Clock, commit_of, conversation
 
+HERE = Path(__file__).parent
 SERVER = {"shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
 CONNECTIONS = 8
 CLIENTS = 64
@@ -174,23 +179,48 @@ def rounds(count: int, seconds: float) -> dict[str, float]:
     return {name: statistics.median(rates) for name, rates in figures.items()}
 
 
+def apart(count: int, seconds: float, under_way: int) -> dict[str, float]:
+    """The medians of `apart.py`'s figures over so many rounds. Raises `CalledProcessError` if one of them fails,
+    `ValueError` if one of them did not end as it should.
+    """
+    command = [sys.executable, str(HERE / "apart.py"), "--seconds", str(seconds), "--under-way", str(under_way)]
+    found: dict[str, list[float]] = {}
+    for _ in range(count):
+        figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        if not figures["as_it_should"]:
+            raise ValueError(f"the run with the roles apart did not end as it should: {figures['because']}")
+        for name in ("apart_per_s", "bare_per_s", "own_per_s", "ratio_to_bare", "ratio_to_own"):
+            found.setdefault(name, []).append(figures[name])
+        found.setdefault("processor_ms", []).append(figures["processor_ms"]["all"])
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="per loop and round")
+    parser.add_argument("--apart-seconds", type=float, default=15.0, help="per round with the roles apart")
+    parser.add_argument("--under-way", type=int, default=64, help="conversations under way at once")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     found = rounds(given.rounds, given.seconds)
+    whole = apart(given.rounds, given.apart_seconds, given.under_way)
     ratios = {
         "ratio_to_pgbench": round(found["store"] / found["pgbench"], 3),
         "two_to_pgbench": round(found["two"] / found["pgbench"], 3),
     }
     if given.json:
-        print(json.dumps({"transitions_per_s": {name: round(rate) for name, rate in found.items()}, **ratios}))
+        transitions = {name: round(rate) for name, rate in found.items()}
+        print(json.dumps({"transitions_per_s": transitions, **ratios, **whole}))
         return
     for name, rate in found.items():
         print(f"{name:10} {rate:>8.0f} transitions/s   {rate / found['pgbench']:>6.2f} of pgbench")
+    for name in ("apart", "bare", "own"):
+        rate = whole[f"{name}_per_s"]
+        print(f"{name:10} {rate:>8.0f} conversations/s")
+    print(f"apart / bare {whole['ratio_to_bare']:.3f}, apart / own {whole['ratio_to_own']:.3f}; "
+          f"{whole['processor_ms']:.1f} ms of processor time a conversation")  # fmt: skip
 
 
 if __name__ == "__main__":
