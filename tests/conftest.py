@@ -1,4 +1,6 @@
-"""What every test session shares: `--skips-fail`, with which CI turns a skipped test into a failed one."""
+"""What every test session shares: `--skips-fail`, with which CI turns a skipped test into a failed one, and no limit of
+time for long runs.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,13 @@ def log_as_it_was() -> Generator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option that CI gives: whatever could not run there counts as broken, unless it is marked `optional`."""
     parser.addoption("--skips-fail", action="store_true", help="a skipped test is a failure, unless marked optional")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long runs end by their own clock."""
+    for item in items:
+        if item.get_closest_marker("soak") is not None:
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.hookimpl(wrapper=True)
