@@ -49,6 +49,11 @@ class ChangeSet(msgspec.Struct, frozen=True, omit_defaults=True):
         """What happened to the record, as event names say it."""
         return "update" if self.before_rev else "create"
 
+    @property
+    def moved(self) -> frozenset[str]:
+        """The outward names of the fields that moved; of a creation, which moves everything, none."""
+        return frozenset(self.attributes) | frozenset(self.relationships)
+
     def touches(self, names: frozenset[str]) -> bool:
         """Whether any of these outward names moved; a creation touches everything."""
         return not self.before_rev or not names.isdisjoint(self.attributes) or not names.isdisjoint(self.relationships)

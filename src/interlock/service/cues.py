@@ -58,7 +58,7 @@ class Cue:
     @property
     def changed(self) -> frozenset[str]:
         """The outward names of the fields that moved."""
-        return frozenset(self.snapshot.attributes) | frozenset(self.snapshot.relationships)
+        return self.snapshot.moved
 
     @property
     def trace(self) -> str:

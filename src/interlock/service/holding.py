@@ -9,6 +9,7 @@ from interlock.domain.agent import OrgSettings
 from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Decision, Provenance, changed, step
 from interlock.domain.errors import Refused
+from interlock.domain.log import snapshot_of
 from interlock.domain.work_item import WorkItem, open_item_claim
 from interlock.domain.workflow import Workflow
 from interlock.ports import Query, World
@@ -17,7 +18,7 @@ from interlock.service.records import put
 from interlock.service.transact import SYSTEM, Done, Reading, provenance, unless_refused
 
 ROWS_LOOKED_AT = 20
-"""Of the conversation's newest rows, among which a run of its workflows would be."""
+"""Of the conversation's newest rows, among which its events and the runs of its workflows would be."""
 
 
 async def hold_of(reading: Reading, c: Conversation) -> tuple[int | None, bool]:
@@ -34,14 +35,21 @@ async def hold_of(reading: Reading, c: Conversation) -> tuple[int | None, bool]:
 
 
 async def _to_run(reading: Reading, c: Conversation) -> bool:
-    """Whether a workflow listens to conversations, and none has looked at this version of it yet."""
+    """Whether an event of this conversation starts a workflow, and none has come to it yet."""
     query = Query(name="listing", org=reading.org, type=Workflow.TYPE, states=("enabled",), limit=1000)
     verbs = ("create", "update") if c.rev > 1 else ("create",)
-    listening = await reading.find(Workflow, query)
-    if not any(workflow.listens(w, c.TYPE, verb) for w in listening for verb in verbs):
+    enabled = await reading.find(Workflow, query)
+    listening = [w for w in enabled if any(workflow.listens(w, c.TYPE, verb) for verb in verbs)]
+    if not listening:
         return False
     rows = await reading.world.store.changes(0, ROWS_LOOKED_AT, org=reading.org, partition=c.id, newest=True)
-    return not any(r.by.client == "workflow" and r.why.record == c.ref and r.why.rev_after >= c.rev for r in rows)
+    ran = max((r.why.rev_after for r in rows if r.by.client == "workflow" and r.why.record == c.ref), default=0)
+    events = [
+        e for r in rows if not r.why.is_sync for e in r.changes if (e.type, e.id) == (c.TYPE, c.id) and e.rev > ran
+    ]
+    return any(
+        workflow.starts(w, c.TYPE, event.verb, snapshot_of(event), event.moved) for event in events for w in listening
+    )
 
 
 async def release(world: World, by: Provenance, item: str, *, early: bool = False) -> Done | None:

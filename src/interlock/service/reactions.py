@@ -13,6 +13,7 @@ import msgspec
 
 from interlock.domain.agent import WorkSession
 from interlock.domain.assignment import Actor
+from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Provenance
 from interlock.domain.message import Message
 from interlock.domain.queue import Queue
@@ -212,7 +213,9 @@ async def automate(world: World, cue: Cue) -> None:
         source=cue.source,
         depth=cue.depth,
     )
-    if await workflows.run(world, by, cue.record.id, f"conversation.{cue.verb}", cue.changed):
+    seen = cue.seen
+    assert isinstance(seen, Conversation)
+    if await workflows.run(world, by, seen, cue.verb, cue.changed):
         rules = by_rules(cue.org, trace=cue.trace, cause=cue.cause)
         await holding.release_after_workflows(world, rules, cue.record.id)
 

@@ -41,15 +41,18 @@ async def enabled(world: World, org: str) -> list[Workflow]:
     return [w for w in await world.store.find(query) if isinstance(w, Workflow)]
 
 
-async def run(world: World, by: Provenance, conversation: str, event: str, changed: frozenset[str]) -> list[Done]:
-    """Every enabled workflow that this event starts, one after the other, on the conversation as it is now.
+async def run(world: World, by: Provenance, seen: Conversation, verb: str, changed: frozenset[str]) -> list[Done]:
+    """Every enabled workflow that an event starts, one after the other, on the conversation as it is now.
 
+    The event says which start: `seen` is the conversation as the event brought it. So it does not matter how soon we
+    come to it, and that one did not start can be told from the log at any time: no row is written about it. One that
+    starts leaves a row whatever comes of it (docs/adr/0013).
     `by` carries on from the event: its depth, and in `source` the workflow that made it, which it does not start again.
     """
     done: list[Done] = []
-    verb = event.rpartition(".")[2]
+    conversation = seen.id
     for w in await enabled(world, by.org):
-        if not domain.listens(w, Conversation.TYPE, verb) or by.source == w.ref:
+        if by.source == w.ref or not domain.starts(w, Conversation.TYPE, verb, seen, changed):
             continue
         if by.depth >= CHAIN_MAX:
             await note(world, by, conversation, _too_deep(w, conversation))
@@ -59,8 +62,7 @@ async def run(world: World, by: Provenance, conversation: str, event: str, chang
         async def decide(reading: Reading, w: Workflow = w) -> Decision:
             reading.saw(w)
             c = await reading.one(Conversation, conversation)
-            starts = domain.starts(w, Conversation.TYPE, verb, c, changed)
-            wish = domain.act(w, c, changed) if starts else None
+            wish = domain.act(w, c, changed)
             if wish is None:
                 return _declined(c)
             fields, said = wish
@@ -79,7 +81,7 @@ def _declined(c: Conversation) -> Decision:
     why = Why(
         direction="workflow",
         kind="declined",
-        reason="its conditions do not hold, or what it wants is so already",
+        reason="its conditions do not hold any more, or what it wants is so already",
         record=c.ref,
         rev_before=c.rev,
         rev_after=c.rev,
