@@ -107,10 +107,15 @@ class LocalPostgres:
     def kill(self) -> None:
         """kill -9 for the server and everything that it started: nothing of it gets to run any more."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            _signal(self._process.pid, signal.SIGSTOP)  # it starts no further one while they are counted
+            started = _started_by(self._process.pid)
+            for pid in (self._process.pid, *started):
+                _signal(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            until = time.monotonic() + STOP_S
+            while any(map(_runs, started)) and time.monotonic() < until:
+                time.sleep(POLL_S)
 
     def stop(self) -> None:
         """End it at once, as a clean shutdown (SIGINT); killed if it does not end in time."""
@@ -154,6 +159,29 @@ def _somebody() -> dict[str, Any]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _started_by(pid: int) -> list[int]:
+    """The server's own processes, where the system tells (Linux). Each leads a session of its own, so no group of
+    processes holds them all; where they are not known they end by themselves when they see the server gone.
+    """
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
+
+
+def _runs(pid: int) -> bool:
+    """Whether it can still do something, and hold memory."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

@@ -1,0 +1,50 @@
+"""The PostgreSQL of one's own: what `kill` leaves behind, which is nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+
+import asyncpg
+import pytest
+from tests.postgres import SKIPPED, scratch_folder
+
+from interlock.runtime.local_postgres import QUICK, CannotRun, LocalPostgres
+
+
+async def test_nothing_of_a_killed_server_runs_on_and_it_starts_again_at_once() -> None:
+    folder = scratch_folder()
+    try:
+        server = LocalPostgres.begin(folder / "data", settings=QUICK)
+    except CannotRun as why:
+        pytest.skip(f"{SKIPPED}: {why}")
+    try:
+        lines = [await asyncpg.connect(server.url()) for _ in range(8)]
+        backends = [line.get_server_pid() for line in lines]
+        busy = [asyncio.ensure_future(line.execute("SELECT count(*) FROM generate_series(1, 1e9)")) for line in lines]
+        await asyncio.sleep(0)
+        server.kill()
+        alive = [pid for pid in backends if _lives(pid)]
+        server.start()
+        await asyncio.wait(busy)
+        assert alive == []
+        assert all(isinstance(work.exception(), (OSError, asyncpg.PostgresError)) for work in busy)
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    """One that has ended and waits for its parent to notice does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as told:
+            return told.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        if os.path.isdir("/proc/self"):
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
