@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.cases.shop import Shop
 from tests.worlds import House, settled
 
 from interlock.domain import matching
+from interlock.domain.decision import Why
 from interlock.domain.floor import Floor
+from interlock.domain.log import Row
 from interlock.service import reactions, routing
-from interlock.service.floors import read_whole
+from interlock.service.floors import Fed, read_whole
+from interlock.service.transact import provenance
 
 
 @pytest.fixture
@@ -207,3 +213,68 @@ async def test_what_is_said_of_skills_and_of_declines(shop: Shop) -> None:
     told = (await shop.admin.get(f"/v1/conversations/{plain}/explain"))["data"]["attributes"]
     assert told["waiting"]["because"] == "ALL_DECLINED"
     assert any(s.startswith("Ann declined; they are asked again at 2026-03-02T09:00:3") for s in told["sentences"])
+
+
+class Counted:
+    """A store that counts how often somebody reads the log of one org."""
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+        self.read = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def changes(self, *args: int, **scope: str) -> list[Row]:
+        """Rows, as the store has them."""
+        self.read += bool(scope.get("org"))
+        return await self._store.changes(*args, **scope)  # type: ignore[attr-defined]
+
+
+async def test_what_the_bus_has_brought_is_not_read_again() -> None:
+    house = House()
+    counted = Counted(house.store)
+    house.world = msgspec.structs.replace(house.world, store=counted, floors=Fed())
+    await house.found()
+    shop = await Shop(house).open()
+    queue = await shop.floor("Ann", "Ben")
+    await shop.arrive(queue)
+    counted.read = 0
+    offered = [await shop.arrive(queue) for _ in range(4)]
+    assert (len(set((await shop.offers()).values()) & set(offered)), counted.read) == (1, 0)
+
+
+def a_row(org: str, position: int) -> Row:
+    """A row of the log without changes: a floor takes it by its position."""
+    why = Why(direction="system", kind="noop")
+    return Row(position, str(position), org, "p", 0, SYSTEM_BY, why)
+
+
+SYSTEM_BY = provenance("o", "system")
+
+
+@given(st.lists(st.sampled_from(("brought", "read", "followed")), max_size=30), st.data())
+def test_a_floor_never_passes_over_a_row_that_it_was_not_given(steps: list[str], data: st.DataObject) -> None:
+    """Rows are brought while it may not be there yet, or was read from an earlier position: it takes none behind a
+    hole, and following the log closes it.
+    """
+    floors, taken, last = Fed(), set[int](), 0
+    for step in steps:
+        floor = floors.get("o")
+        if step == "brought":
+            last += 1
+            before = floor.position if floor else 0
+            floors.take([a_row("o", last)])
+            taken |= {last} if floor and floor.position > before else set()
+        elif step == "read":
+            floors["o"] = floor = Floor("o")
+            floor.position = data.draw(st.integers(0, last))
+            taken = set(range(1, floor.position + 1))
+        elif floor is not None:
+            for position in range(floor.position + 1, last + 1):
+                floor.take(a_row("o", position))
+            taken = set(range(1, last + 1))
+        floor = floors.get("o")
+        if floor is not None:
+            assert taken >= set(range(1, floor.position + 1)), "a hole"
+            assert floors.has(floor) == (floor.position == last)

@@ -157,6 +157,15 @@ def _judge(wants: Wants, fit: Fit) -> tuple[str, bool]:
     return routing.unfit(wants, fit), bool(wants.skills) and not skill.preferred(dict(fit.skills), wants.skills)
 
 
+def fits(floor: Floor, item: str, session: str) -> bool:
+    """Whether an item and an agent are both there for each other, as far as the floor knows."""
+    entry, standing = floor.items.get(item), floor.agents.get(session)
+    if entry is None or entry.standing is None or standing is None or floor.held(entry.waiting.queue):
+        return False
+    at = standing.groups.get(entry.waiting.queue)
+    return at is not None and not judged(entry.standing, at[0])[0] and standing.session.user not in entry.declined
+
+
 def _free_to(floor: Floor, q: QueueFloor, wants: Wants, user: str) -> bool:
     """Whether items of a class may go to this agent, as far as they are kept for one."""
     return wants.kept_for in ("", user) or _owner(floor, q, wants)[0] == "away"

@@ -26,6 +26,7 @@ from interlock.runtime.webhooks import OnAttempt, Sender, Webhooks
 from interlock.runtime.worker import OUTAGE_PAUSE_S, Workers
 from interlock.service.cues import ROLES, Reaction
 from interlock.service.divisions import divide
+from interlock.service.floors import Fed
 from interlock.store.apart import ApartStore, seen_by
 from interlock.store.fenced import FencedStore
 
@@ -136,7 +137,15 @@ class Divided:
             )
             return
         bus = EmbeddedBus(store, poll_s=POLL_S) if self._link is None else _nats_bus(self._link, store)
-        world = World(store, bus, self._world.clock, self._world.ids, self._world.together, {}, share)
+        world = World(
+            store,
+            bus,
+            self._world.clock,
+            self._world.ids,
+            self._world.together,
+            Fed() if share.lanes == 1 else {},
+            share,
+        )
         world = self._around(world)
         with self._bell.for_(bus) if isinstance(bus, EmbeddedBus) else contextlib.nullcontext():
             try:

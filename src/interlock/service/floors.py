@@ -1,4 +1,5 @@
-"""Floors: read whole from the store once, then fed from the log; where none is kept, one look at what a round needs.
+"""Floors: read whole from the store once, then fed from the log, or with what the bus has brought of it; where none is
+kept, one look at what a round needs.
 
 A floor is a projection. Any number of router tasks may share one, and any number of processes have their own: what a
 floor says is only where to look, and every grant loads its records and decides anew.
@@ -14,6 +15,7 @@ from interlock.domain.conversation import Conversation
 from interlock.domain.customer import Customer
 from interlock.domain.decision import Provenance
 from interlock.domain.floor import Floor
+from interlock.domain.log import Row
 from interlock.domain.queue import Queue, Sticky
 from interlock.domain.record import Record
 from interlock.domain.reservation import Reservation
@@ -35,14 +37,56 @@ CHECKED = 50
 """Items, and sessions, that one check compares with the store."""
 
 
-async def floor_of(world: World, by: Provenance) -> Floor:
-    """The floor that is kept for an org, caught up with the log; read whole if there is none yet."""
+class Fed(dict[str, Floor]):
+    """Floors by org, of a process that is handed every row of these orgs, in order: they live on that.
+
+    A floor that was read while rows came by is behind what was `heard` (the position of the last row, by org): it takes
+    no further row until it has followed the log that far, or the rows in between would be missing for good.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: dict[str, int] = {}
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Rows as they are handed in; some may come again."""
+        for row in rows:
+            floor, heard = self.get(row.org), self.heard.get(row.org, 0)
+            if floor is not None and heard <= floor.position:
+                floor.take(row)
+            self.heard[row.org] = max(heard, row.position)
+
+    def has(self, floor: Floor) -> bool:
+        """Whether a floor has all that was heard."""
+        return self.heard.get(floor.org, 0) <= floor.position
+
+
+async def floor_of(world: World, by: Provenance, *, heard: bool = False) -> Floor:
+    """The floor that is kept for an org, caught up with the log; read whole if there is none yet.
+
+    `heard`: what the bus has brought is enough; what came after it will be brought too.
+    """
     assert world.floors is not None
     floor = world.floors.get(by.org)
     if floor is None:
         floor = world.floors.setdefault(by.org, await read_whole(world, by))
-    await follow(world, by, floor)
+    await catch_up(world, by, floor, heard=heard)
     return floor
+
+
+async def catch_up(world: World, by: Provenance, floor: Floor, *, heard: bool) -> None:
+    """Take what became due, and what was committed since: if `heard`, only as far as the bus has brought it."""
+    if not (heard and isinstance(world.floors, Fed) and world.floors.has(floor)):
+        await follow(world, by, floor)
+        return
+    floor.advance(world.clock.now())
+    await look_up(Reading(world, by), floor)
+
+
+def feed(world: World, rows: Sequence[Row]) -> None:
+    """Rows that the bus has brought: floors that live on them take them, and need not read them again."""
+    if isinstance(world.floors, Fed):
+        world.floors.take(rows)
 
 
 async def follow(world: World, by: Provenance, floor: Floor) -> None:

@@ -77,12 +77,13 @@ async def ask_for_skills(world: World, cue: Cue) -> None:
 async def round_of_news(world: World, news: Sequence[Cue]) -> None:
     """Items wait, agents have room, or something that routing goes by was changed: one round.
 
-    A floor that is kept has the news from the log; without one, the round is told the queues and agents concerned.
+    A floor that is kept has the news from the bus, or from the log; without one, the round is told the queues and
+    agents concerned.
     """
     last = news[-1]
     by = by_routing(last.org, trace=last.trace, cause=last.cause)
     if world.floors is not None:
-        await routing.round(world, by)
+        await routing.round(world, by, heard=True)
         return
     waiting_in, agents_with_room = set[str](), set[str]()
     for cue in news:

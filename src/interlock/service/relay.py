@@ -12,6 +12,7 @@ from interlock.domain.decision import Why
 from interlock.domain.errors import NotFound, Problem, Unavailable
 from interlock.ports import World
 from interlock.service.cues import Cue, React, ReactAtOnce, Reaction, Role, Round, by_type, cues, due, rounds
+from interlock.service.floors import feed
 from interlock.service.reactions import REACTIONS, rounds_of
 from interlock.service.transact import note, provenance
 
@@ -30,6 +31,8 @@ async def run_once(world: World, role: Role, table: Sequence[Reaction] = REACTIO
     partitions: dict[str, list[tuple[Reaction, Cue]]] = {}
     news: dict[tuple[int, str], tuple[Round, list[Cue]]] = {}
     mine, together = by_type(role, table), rounds_of(role)
+    if together:
+        feed(world, batch.rows)
     for row in batch.rows:
         told = cues(row, mine) if share is None or share.answers(row) else []
         if told:

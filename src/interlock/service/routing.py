@@ -24,7 +24,7 @@ from interlock.domain.work_item import QueuePass, WorkItem
 from interlock.ports import Query, World
 from interlock.service.by_clock import due_here
 from interlock.service.cases import case_of
-from interlock.service.floors import check, floor_of, follow, has_room, one_look
+from interlock.service.floors import catch_up, check, floor_of, follow, has_room, one_look
 from interlock.service.transact import Done, Reading, note, provenance, transact, unless_refused
 
 __all__ = ["has_room"]
@@ -43,16 +43,17 @@ def by_routing(org: str, *, trace: str = "", cause: str = "") -> Provenance:
 
 
 async def round(
-    world: World, by: Provenance, *, queues: Iterable[str] = (), sessions: Iterable[str] = ()
+    world: World, by: Provenance, *, queues: Iterable[str] = (), sessions: Iterable[str] = (), heard: bool = False
 ) -> list[Done]:
     """Match what waits with who is free, and commit one offer (or assignment) per match.
 
-    What is news is known from the log; `queues` and `sessions` are looked at in any case. Each grant reads its own
-    records anew, and one that came too late is dropped: whatever made it late is news, and the next turn's.
+    What is news is known from the log, or (`heard`) the bus has brought it; `queues` and `sessions` are looked at in
+    any case. Each grant reads its own records anew, and one that came too late is dropped: whatever made it late is
+    news, and the next turn's.
     """
     kept = world.floors is not None
     if kept:
-        floor = await floor_of(world, by)
+        floor = await floor_of(world, by, heard=heard)
         floor.look_at(queues, sessions)
     else:
         floor = await one_look(Reading(world, by), queues, sessions)
@@ -63,7 +64,7 @@ async def round(
             break
         await world.together([_grant(world, by, floor, each, done) for each in found])
         if kept:
-            await follow(world, by, floor)
+            await catch_up(world, by, floor, heard=heard)
     return done
 
 
@@ -124,8 +125,10 @@ async def _put_right(world: World, by: Provenance, floor: Floor, match: Match) -
     if pass_ is not None:
         floor.put(pass_)
     if not news:
-        floor.disagreed += 1
-        floor.forget_news(item, session)
+        await follow(world, by, floor)  # something else they rest on may have moved: a queue, the settings
+        if matching.fits(floor, item, session):
+            floor.disagreed += 1
+            floor.forget_news(item, session)
 
 
 def _give(case: Case, session: WorkSession, match: Match, at: Place, settings: OrgSettings, moment: Moment) -> Decision:
