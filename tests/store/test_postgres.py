@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
-from tests.conformance.builders import A, Hands, commit_of, conversation, marks_only, next_of, put, user
+from tests.conformance.builders import A, Hands, commit_of, conversation, item, marks_only, next_of, put, user
 from tests.postgres import Databases
 
 from interlock.domain.decision import birth
@@ -166,6 +167,42 @@ async def test_a_record_is_looked_up_by_its_key_before_there_are_statistics(stor
             break
     assert used["record_address"] >= 600, used
     assert not any(count for name, count in used.items() if name != "record_address"), used
+
+
+async def test_pairs_out_of_step_are_found_in_one_pass_before_there_are_statistics(
+    store: PostgresStore, by_hand: Any
+) -> None:
+    """No plan of a young database goes through one side for each row of the other."""
+    pairs = 200
+    born = [conversation(f"c{n:03}") for n in range(pairs)]
+    items = [item(f"w{n:03}", resource=f"c{n:03}") for n in range(pairs // 2)]
+    await asyncio.gather(*(store.commit(commit_of(birth(r))) for r in (*born, *items)))
+    assert await store.find(Query(name="out_of_step", org=A, before=10, limit=pairs)) == born[pairs // 2 :]
+    await store.close()
+    query = "SELECT sum(idx_tup_read)::int FROM pg_stat_user_indexes WHERE relname = 'record'"
+    read = 0
+    for _ in range(2_000):  # backends tell it as they end
+        read = await by_hand.fetchval(query)
+        if read >= pairs:
+            break
+    assert pairs <= read <= 5 * pairs
+
+
+async def test_what_is_asked_often_is_planned_once(store: PostgresStore) -> None:
+    """A plan that PostgreSQL makes anew for each call costs more than its answer."""
+    await put(store, *(conversation(f"c{n}") for n in range(50)))
+    often = [
+        Query(name="overdue", org="", type="work_session", before=1_000),
+        Query(name="open_of_owner", org=A, owner="u1"),
+        Query(name="listing", org=A, type="conversation", states=("open",), limit=10),
+        Query(name="children", org=A, type="work_item", parent="c1"),
+        Query(name="live_sessions", org=A, owner="u1"),
+    ]
+    for n in range(20):
+        for query in often:
+            await store.find(msgspec.structs.replace(query, limit=n + 1))
+    plans = "SELECT statement FROM pg_prepared_statements WHERE custom_plans > 5 AND statement LIKE '%record%'"
+    assert await store._reads.fetch(plans) == []
 
 
 async def test_writers_of_long_ago_are_forgotten(postgres_url: str, by_hand: Any) -> None:

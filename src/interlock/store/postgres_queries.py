@@ -11,7 +11,7 @@ from typing import Any
 
 from interlock.ports import Query
 from interlock.store.postgres_batch import plain, short
-from interlock.store.postgres_lines import Lines, Statement
+from interlock.store.postgres_lines import HEAD, Lines, Statement
 
 _ALWAYS = 2**62
 _EITHER_WAY = ("waiting", "left_passes", "updated", "of_owner")
@@ -56,7 +56,8 @@ class Questions:
         return await self._rows(await self._variant(q, values), values)
 
     async def _rows(self, name: str, values: dict[str, Any]) -> list[Any]:
-        statement = self._statements[name]
+        head = None if values["offset"] else self._statements.get(f"{name}{HEAD}")
+        statement = head or self._statements[name]
         return await self._lines.fetch(statement.sql, *statement.arguments(values))
 
     async def _variant(self, q: Query, values: dict[str, Any]) -> str:
@@ -80,6 +81,9 @@ class Questions:
             values["states"] = [row[0] for row in await self._rows("states", values)]
         if q.by_id and (await self._rows("is_sorted", values))[0][0]:
             return "listing_of_states_by_id"
+        if len(values["states"]) == 1:
+            values["state"] = values["states"][0]
+            return "listing_of_state"
         return "listing_of_states"
 
 

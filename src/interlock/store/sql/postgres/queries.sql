@@ -134,6 +134,15 @@ WHERE type = :type AND org = :org ORDER BY id LIMIT :limit OFFSET :offset
 SELECT type, org, id, rev, body FROM record
 WHERE type = :type AND org = :org ORDER BY id DESC LIMIT :limit OFFSET :offset
 
+-- name: listing_of_state
+SELECT type, org, id, rev, body FROM record
+WHERE type != '' AND type = :type AND org = :org AND state = :state ORDER BY sort, id LIMIT :limit OFFSET :offset
+
+-- name: listing_of_state_descending
+SELECT type, org, id, rev, body FROM record
+WHERE type != '' AND type = :type AND org = :org AND state = :state ORDER BY sort DESC, id DESC
+LIMIT :limit OFFSET :offset
+
 -- name: listing_of_states
 -- Each state is in order in the index: as many heads of each as can be needed, merged. SQLite merges outside.
 SELECT r.type, r.org, r.id, r.rev, r.body
@@ -256,29 +265,35 @@ WHERE type = 'work_session' AND state != 'ended' AND org = :org AND owner = :own
 ORDER BY sort, id LIMIT :limit OFFSET :offset
 
 -- name: overdue
+-- With a lower bound, if only the lowest, few are expected even by a plan that is made before the time is known.
 SELECT type, org, id, rev, body FROM record
-WHERE type = :type AND due_at IS NOT NULL AND due_at <= :before AND (:org = '' OR org = :org)
+WHERE type = :type AND due_at >= -9223372036854775807 AND due_at <= :before AND (:org = '' OR org = :org)
 ORDER BY due_at, id, org LIMIT :limit OFFSET :offset
 
 -- name: out_of_step
--- First the pairs whose marks differ, from the two indexes alone; only those few are then looked at.
+-- First the pairs whose marks differ, from the two indexes alone; only those few are then looked up, each by its key.
+-- A full join can only be merged or hashed: as two joins, a database without statistics read through one side for each
+-- row of the other. And `(SELECT ...)` hides the type: else any index of that type would do in place of the key.
 WITH odd (conversation, item) AS MATERIALIZED (
-    SELECT c.id, i.id
-    FROM record AS c
-    LEFT JOIN record AS i ON i.type = 'work_item' AND i.state != 'completed' AND i.org = c.org AND i.parent = c.id
-    WHERE c.type = 'conversation' AND c.state NOT IN ('done', 'deleted') AND c.org = :org
-        AND (i.id IS NULL OR i.mark != c.mark)
-    UNION ALL
-    SELECT c.id, i.id
-    FROM record AS i
-    JOIN record AS c ON c.type = 'conversation' AND c.org = i.org AND c.id = i.parent AND c.mark != i.mark
-    WHERE i.type = 'work_item' AND i.state != 'completed' AND i.org = :org AND c.state IN ('done', 'deleted')
+    SELECT coalesce(c.id, i.parent), i.id
+    FROM (
+        SELECT id, mark FROM record
+        WHERE type = 'conversation' AND state NOT IN ('done', 'deleted') AND org = :org
+    ) AS c
+    FULL JOIN (
+        SELECT id, parent, mark FROM record WHERE type = 'work_item' AND state != 'completed' AND org = :org
+    ) AS i ON i.parent = c.id
+    WHERE c.mark IS DISTINCT FROM i.mark
 )
 SELECT DISTINCT c.type, c.org, c.id, c.rev, c.body
 FROM odd
-JOIN record AS c ON c.type = 'conversation' AND c.org = :org AND c.id = odd.conversation
-LEFT JOIN record AS i ON i.type = 'work_item' AND i.org = :org AND i.id = odd.item
-WHERE c.updated_at <= :before AND coalesce(i.updated_at, 0) <= :before
+CROSS JOIN LATERAL (
+    SELECT * FROM record WHERE type = (SELECT 'conversation') AND org = :org AND id = odd.conversation OFFSET 0
+) AS c
+LEFT JOIN LATERAL (
+    SELECT * FROM record WHERE type = (SELECT 'work_item') AND org = :org AND id = odd.item OFFSET 0
+) AS i ON true
+WHERE c.updated_at <= :before AND coalesce(i.updated_at, 0) <= :before AND c.mark IS DISTINCT FROM i.mark
 ORDER BY c.id LIMIT :limit OFFSET :offset
 
 -- name: claimed
