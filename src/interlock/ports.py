@@ -97,14 +97,21 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What one call of `Store.commit` makes durable: all of it or nothing. `entry=None`: marks only, no row in the log.
 
     `urgent` work (already begun) goes before intake when many wait to be written. `fence`: the commit counts only while
-    that lease is at that epoch.
+    that lease is at that epoch. `earlier`: entries whose rows stand directly before that of `entry`, for who takes in
+    rows of another log: each of them goes with writes of this commit, and it is one commit all the same.
     """
 
     entry: Entry | None = None
+    earlier: tuple[Entry, ...] = ()
     writes: tuple[Write, ...] = ()
     marks: tuple[Mark, ...] = ()
     urgent: bool = True
     fence: Fence | None = None
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, in the order of their rows."""
+        return (*self.earlier, self.entry) if self.entry is not None else ()
 
 
 class Sought(NamedTuple):
@@ -127,7 +134,7 @@ class Store(Protocol):
         ...
 
     async def commit(self, commit: Commit) -> Row | None:
-        """Make it durable and answer with its row. Checks that every `before` is still the current version.
+        """Make it durable and answer with the row of `entry`. Checks that every `before` is still the current version.
 
         Raises `Fenced` if the lease of its fence has passed on, `RevMoved` if a record has moved, `KeyTaken` if a
         unique name or a `once` mark is held already, `Busy` if more waits than the store holds, `Unavailable` if it

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.conformance.builders import A, B, commit_of, conversation, next_of, put
+from msgspec.structs import replace
+from tests.conformance.builders import A, B, commit_of, conversation, next_of, put, user
 from tests.conformance.conftest import Engine
 
 from interlock.domain.decision import birth
-from interlock.domain.errors import RevMoved
-from interlock.ports import Store
+from interlock.domain.errors import KeyTaken, RevMoved
+from interlock.ports import Commit, Mark, Store
 
 
 async def positions(store: Store, after: int, limit: int, **scope: object) -> list[int]:
@@ -32,6 +33,38 @@ async def test_positions_follow_one_another_and_refusals_take_none(store: Store)
     row = await store.commit(commit_of(next_of(c, name="x")))
     assert row is not None
     assert row.position == 2 == await store.last_position()
+
+
+async def test_several_rows_of_one_commit_follow_one_another(engine: Engine) -> None:
+    """All of them or none: whoever takes in another log takes in its rows together, also several about one record."""
+    heard: list[str] = []
+    store = engine.open()
+    routing = getattr(store, "routing", store)
+    routing.listen(lambda rows: heard.extend(r.id for r in rows))
+    c, free = conversation("c1"), user("u1", email="a@x.test")
+    one, two = commit_of(birth(c)), commit_of(next_of(c, name="second"))
+    three = commit_of(birth(user("u2", email="b@x.test")))
+    writes = (*one.writes, *two.writes, *three.writes)
+    whole = replace(three, earlier=(one.entry, two.entry), writes=writes, marks=(Mark(space="s", org="", key="k"),))
+    row = await routing.commit(whole)
+    assert row is not None
+    assert (row.id, row.position) == (three.entry.id, 3)  # type: ignore[union-attr]
+    assert heard == [e.id for e in whole.entries]
+    assert await routing.changes(0, 10) == [e.at_position(n) for n, e in enumerate(whole.entries, 1)]
+    assert await routing.load([c.address]) == [two.writes[0].after]
+    assert await routing.mark("s", "", "k") is not None
+    again = commit_of(birth(free)), commit_of(birth(user("u3", email="b@x.test")))
+    with pytest.raises(KeyTaken):
+        await routing.commit(replace(again[1], earlier=(again[0].entry,), writes=again[0].writes + again[1].writes))
+    with pytest.raises(RevMoved):
+        await routing.commit(replace(again[0], earlier=(one.entry,), writes=again[0].writes + one.writes))
+    assert await routing.load([free.address]) == [None]
+    assert await routing.last_position() == 3
+    with pytest.raises(ValueError, match="needs an entry"):
+        await routing.commit(Commit(earlier=(again[0].entry,)))  # type: ignore[arg-type]
+    after = await routing.commit(commit_of(birth(conversation("c2"))))
+    assert after is not None
+    assert after.position == 4
 
 
 @pytest.mark.parametrize("many", [5, 700])

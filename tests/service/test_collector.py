@@ -6,11 +6,12 @@ import msgspec
 import pytest
 from tests.conformance.builders import A, Hands, commit_of, conversation, item, next_of
 
+from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Basis, birth
-from interlock.domain.errors import Unavailable
+from interlock.domain.errors import RevMoved, Unavailable
 from interlock.domain.record import Address
 from interlock.domain.side import collected_up_to
-from interlock.service.collector import join, reached, run_once
+from interlock.service.collector import _commit, join, reached, run_once
 from interlock.store.apart import ApartStore, OnCopies
 from interlock.store.copying import copy
 from interlock.store.memory import MemoryStore
@@ -34,6 +35,38 @@ async def test_each_row_once_in_order_with_the_copies_of_what_it_wrote() -> None
     assert [r.id for r in await routing.changes(0, 10)] == [r.id for r in await records.changes(0, 10)]
     assert await routing.load([c.address]) == await records.load([c.address])
     assert (await reached(routing)).position == 2
+
+
+async def test_many_rows_are_one_commit_whatever_they_are_about() -> None:
+    """Each moves the position: a commit for each would be a transaction for each. The log has them in their order."""
+    records, routing = two()
+    c = conversation("c1")
+    await records.commit(commit_of(birth(c)))
+    for n in range(20):
+        await records.commit(commit_of(write := next_of(c, name=f"name {n}")))
+        await records.commit(commit_of(birth(conversation(f"other{n}"))))
+        assert isinstance(write.after, Conversation)
+        c = write.after
+    heard: list[list[str]] = []
+    routing.listen(lambda rows: heard.append([r.id for r in rows]))
+    assert await run_once(records, routing) == 41
+    assert heard == [[r.id for r in await records.changes(0, 100)]]
+    assert await routing.load([c.address]) == [c]
+
+
+async def test_of_two_that_read_the_same_rows_one_writes_them() -> None:
+    """The other one's commit is refused whole, also the rows behind those that were taken in meanwhile."""
+    records, routing = two()
+    await records.commit(commit_of(birth(conversation("c1"))))
+    slow = await _commit(routing, None, await records.changes(0, 10))
+    await records.commit(commit_of(birth(conversation("c2"))))
+    slower = await _commit(routing, None, await records.changes(0, 10))
+    await routing.commit(slow)
+    with pytest.raises(RevMoved):
+        await routing.commit(slower)
+    assert await routing.last_position() == 1
+    assert await run_once(records, routing) == 1
+    assert [r.id for r in await routing.changes(0, 10)] == [r.id for r in await records.changes(0, 10)]
 
 
 async def test_a_copied_routing_database_goes_on_where_it_was() -> None:

@@ -101,7 +101,7 @@ async def _position_first(records: Store, routing: Store) -> None:
     last = (await routing.load([collected_up_to(1).address]))[0]
     position = last.rev if last is not None else 0
     for row in await records.changes(position, 64):
-        [commit] = await production._commits(routing, last, [row])  # type: ignore[arg-type]
+        commit = await production._commit(routing, last, [row])  # type: ignore[arg-type]
         mine = commit.writes[-1:]
         assert commit.entry is not None
         moved = msgspec.structs.replace(commit.entry, id=f"{row.id}-", changes=())

@@ -36,6 +36,10 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
         """The first change set of a record of this type."""
         return next((c for c in self.changes if c.type == type), None)
 
+    def entry(self) -> Entry:
+        """What it was committed as, to be committed in another log."""
+        return Entry(self.id, self.org, self.partition, self.at, self.by, self.why, self.basis, self.changes)
+
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row that is about to be committed: everything but its position."""

@@ -24,8 +24,9 @@ def side_of(type: str) -> Side:
 class Collected(Record, frozen=True, kw_only=True):
     """How far routing's log has taken in the records service's log: its rev is the position reached.
 
-    A record, and no mark as consumers' positions are, since only a record is checked against what was read: the row of
-    position n + 1 is taken in only where n is the last, whoever else is at it. It is the store's own: it has no row.
+    A record, and no mark as consumers' positions are, since only a record is checked against what was read: rows from
+    position n + 1 on are taken in only where n is the last, whoever else is at it. It is the store's own: it has no
+    row.
     """
 
     TYPE = "collected"

@@ -11,7 +11,7 @@ import structlog
 from interlock.domain.errors import Fenced, Unavailable
 from interlock.ports import Fence, Store
 from interlock.runtime.tasks import ended
-from interlock.runtime.worker import OUTAGE_PAUSE_S, Fault, together
+from interlock.runtime.worker import OUTAGE_PAUSE_S, Fault
 from interlock.service.collector import join, run_once
 from interlock.store.apart import ApartStore
 from interlock.store.fenced import FencedStore
@@ -72,7 +72,7 @@ class Collecting:
             if not joined:
                 await join(self._store.records, self._routing, self._fresh)
             self._news.clear()
-            while await run_once(self._store.records, self._routing, together=together):
+            while await run_once(self._store.records, self._routing):
                 pass
         except (Unavailable, Fenced):
             raise

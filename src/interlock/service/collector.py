@@ -1,6 +1,6 @@
 """One log out of two: the rows of the records service's own log are appended to routing's, in their order, each once.
 
-A row, the copies of the records that it wrote, and the position reached are one commit in routing's database. So
+Rows, the copies of the records that they wrote, and the position reached are one commit in routing's database. So
 whoever is killed goes on where the log ends; no row is lost or doubled, and a copy is there as soon as its row is.
 """
 
@@ -12,17 +12,17 @@ import msgspec
 
 from interlock.domain.decision import Write
 from interlock.domain.errors import RevMoved, Unavailable
-from interlock.domain.log import Entry, Row, snapshot_of
+from interlock.domain.log import Row, snapshot_of
 from interlock.domain.record import Address, Record
 from interlock.domain.side import Collected, collected_up_to
-from interlock.ports import Commit, Mark, Store, Together
+from interlock.ports import Commit, Mark, Store
 
 SPACE = "collected"
 KEY = "records"
 PAIR_SPACE = "pair"
 PAIR_KEY = "id"
-ROWS_MAX = 64
-"""Rows that are handed in together."""
+ROWS_MAX = 128
+"""Rows that are taken in by one commit."""
 TRIES = 5
 
 
@@ -123,32 +123,26 @@ async def refuse_half(store: Store) -> None:
         )
 
 
-async def run_once(records: Store, routing: Store, *, limit: int = ROWS_MAX, together: Together | None = None) -> int:
-    """Take in the next rows; how many there were. `together`: hand them in at once, for a store that commits in groups.
+async def run_once(records: Store, routing: Store, *, limit: int = ROWS_MAX) -> int:
+    """Take in the next rows; how many there were.
 
-    Raises `Unavailable` if either database is away. Of two that do this at once one goes on and the other's commits are
+    Raises `Unavailable` if either database is away. Of two that do this at once one goes on and the other's commit is
     refused, so that it starts from what is there; each row is taken in once all the same.
     """
     for _ in range(TRIES):
         try:
-            return await _take_in(records, routing, limit, together)
+            return await _take_in(records, routing, limit)
         except RevMoved:
             continue
     raise Unavailable("Somebody else takes the records service's log in: looking again later.")
 
 
-async def _take_in(records: Store, routing: Store, limit: int, together: Together | None) -> int:
+async def _take_in(records: Store, routing: Store, limit: int) -> int:
     last = await _last(routing)
     position = last.rev if last is not None else (await reached(routing)).position
     rows = await records.changes(position, limit)
-    if not rows:
-        return 0
-    commits = await _commits(routing, last, rows)
-    if together is not None:
-        await together([routing.commit(commit) for commit in commits])
-        return len(rows)
-    for commit in commits:
-        await routing.commit(commit)
+    if rows:
+        await routing.commit(await _commit(routing, last, rows))
     return len(rows)
 
 
@@ -160,21 +154,17 @@ async def _last(routing: Store) -> Collected | None:
     return found if isinstance(found, Collected) else None
 
 
-async def _commits(routing: Store, last: Collected | None, rows: Sequence[Row]) -> list[Commit]:
-    """A commit for each row. Each rests on the one before it: if one does not come about, none behind it does."""
+async def _commit(routing: Store, last: Collected | None, rows: Sequence[Row]) -> Commit:
+    """One commit for all of them: the rows, the copies of what they wrote, in their order, and the position reached."""
     addresses = list(dict.fromkeys(Address(c.type, row.org, c.id) for row in rows for c in row.changes))
     copies: dict[Address, Record | None] = dict(zip(addresses, await routing.load(addresses), strict=True))
-    commits: list[Commit] = []
-    for row in rows:
-        writes: list[Write] = []
-        for change in row.changes:
-            after = snapshot_of(change)
-            writes.append(Write(copies[after.address], after))
-            copies[after.address] = after
-        here = collected_up_to(row.position)
-        writes.append(Write(last, here))
-        last = here
-        entry = Entry(row.id, row.org, row.partition, row.at, row.by, row.why, row.basis, row.changes)
-        mark = Mark(space=SPACE, org="", key=KEY, value=_pack(Reached(row.position, row.id)))
-        commits.append(Commit(entry=entry, writes=tuple(writes), marks=(mark,)))
-    return commits
+    writes: list[Write] = []
+    for change in (change for row in rows for change in row.changes):
+        after = snapshot_of(change)
+        writes.append(Write(copies[after.address], after))
+        copies[after.address] = after
+    end = rows[-1]
+    writes.append(Write(last, collected_up_to(end.position)))
+    *earlier, entry = (r.entry() for r in rows)
+    mark = Mark(space=SPACE, org="", key=KEY, value=_pack(Reached(end.position, end.id)))
+    return Commit(entry=entry, earlier=tuple(earlier), writes=tuple(writes), marks=(mark,))

@@ -154,22 +154,24 @@ class _Steps:
         return await Step("records log", lambda _: at_once(self._side().changes(after, limit, **more)), reads=reads)
 
     async def commit(self, commit: Commit) -> Row | None:
-        """A step: the row joins the log and the channels, as a row of routing's own does."""
+        """A step: the rows join the log and the channels, as rows of routing's own do."""
         room, bit = self._room, self._room.places.bit
-        entry = commit.entry
-        wanted = [c for c in room.channels.values() if entry is not None and c.wants(entry.at_position(0))]
+        told = [e.at_position(0) for e in commit.entries]
+        wanted = [[c for c in room.channels.values() if c.wants(row)] for row in told]
         writes = self._copies([w.after.address for w in commit.writes])
         adds = bit("log")
-        for channel in wanted:
-            writes |= bit("inbox", channel.name, entry.partition if entry else "")
-            adds |= bit("inbox", channel.name)
+        for row, channels in zip(told, wanted, strict=True):
+            for channel in channels:
+                writes |= bit("inbox", channel.name, row.partition)
+                adds |= bit("inbox", channel.name)
 
         def do(_: int) -> Row | None:
-            row = at_once(self._side().commit(commit))
-            if row is not None:
-                for channel in wanted:
-                    channel.rows.append(row)
-            return row
+            last = at_once(self._side().commit(commit))
+            first = last.position - len(told) + 1 if last is not None else 0
+            for n, (entry, channels) in enumerate(zip(commit.entries, wanted, strict=True), first):
+                for channel in channels:
+                    channel.rows.append(entry.at_position(n))
+            return last
 
         return await Step("collect", do, writes=writes, adds=adds)
 

@@ -102,7 +102,8 @@ class ApartStore:
             return await self._commit_marks(commit)
         if _side_of(commit) == "records":
             return await self._commit_records(commit)
-        await self._has_what_it_rests_on(commit.entry)
+        for entry in commit.entries:
+            await self._has_what_it_rests_on(entry)
         return await self.routing.commit(commit)
 
     async def lease(self, name: str, holder: str, for_ms: int) -> int | None:

@@ -18,7 +18,7 @@ import msgspec
 
 from interlock.domain.decision import Write
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Entry, Row, snapshot_of
+from interlock.domain.log import Row, snapshot_of
 from interlock.domain.record import Address, Record
 from interlock.ports import Commit, Mark, Query, Store
 
@@ -128,8 +128,7 @@ async def _replay(target: Store, rows: Sequence[Row]) -> None:
             after = snapshot_of(change)
             writes.append(Write(current[after.address] if change.before_rev else None, after))
             current[after.address] = after
-        entry = Entry(row.id, row.org, row.partition, row.at, row.by, row.why, row.basis, row.changes)
-        commits.append(Commit(entry=entry, writes=tuple(writes)))
+        commits.append(Commit(entry=row.entry(), writes=tuple(writes)))
     made = await asyncio.gather(*(target.commit(c) for c in commits))
     for row, copied in zip(rows, made, strict=True):
         if copied is None or copied.position != row.position:

@@ -210,7 +210,7 @@ class GroupCommit:
         done = [w for w in batch if not isinstance(w.outcome, Exception)]
         self.written += len(done)
         if done:
-            rows = [w.outcome for w in done if isinstance(w.outcome, Row)]
+            rows = [r for w in done if isinstance(w.outcome, Row) for r in w.prepared.rows_to(w.outcome)]
             self._committed([w.prepared for w in done], rows)
 
 

@@ -65,7 +65,7 @@ class MemoryStore:
 
     async def commit(self, commit: Commit) -> Row | None:
         """All of it or nothing; see the port."""
-        if commit.entry is None and commit.writes:
+        if commit.entry is None and (commit.writes or commit.earlier):
             raise ValueError("a commit with writes needs an entry for the log")
         if self._checked:
             _check_encoding(commit)
@@ -84,11 +84,11 @@ class MemoryStore:
                 )
         if commit.entry is None:
             return None
-        row = commit.entry.at_position(len(self._log) + 1)
-        self._log.append(row)
+        rows = [entry.at_position(n) for n, entry in enumerate(commit.entries, len(self._log) + 1)]
+        self._log += rows
         for listener in self._listeners:
-            listener((row,))
-        return row
+            listener(rows)
+        return rows[-1]
 
     async def lease(self, name: str, holder: str, for_ms: int) -> int | None:
         """Take or keep a lease: its epoch, or `None` while somebody else holds it; see the port."""
@@ -315,9 +315,9 @@ def _check_encoding(commit: Commit) -> None:
         after = write.after
         if kinds.decode(after.TYPE, encode_record(after)) != after:
             raise ValueError(f"{after.TYPE} {after.id} is another record once it is encoded and read again")
-    entry = commit.entry
-    if entry is not None and decode_row(1, encode_entry(entry)) != entry.at_position(1):
-        raise ValueError(f"the row of {entry.id} is another one once it is encoded and read again")
+    for entry in commit.entries:
+        if decode_row(1, encode_entry(entry)) != entry.at_position(1):
+            raise ValueError(f"the row of {entry.id} is another one once it is encoded and read again")
 
 
 _QUESTIONS: dict[str, Callable[[MemoryStore, Query], list[Record]]] = {

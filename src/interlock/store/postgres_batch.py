@@ -36,11 +36,18 @@ class Prepared(msgspec.Struct, frozen=True):
     records: tuple[_Line, ...]
     claims: tuple[_Line, ...]
     marks: tuple[_Line, ...]
-    log: _Line | None
+    log: tuple[_Line, ...]
     afters: tuple[Record, ...]
     touches: frozenset[Any]
-    entry: Entry | None
+    entries: tuple[Entry, ...]
     dead: Conflict | None = None
+
+    def rows_to(self, last: Row) -> tuple[Row, ...]:
+        """All its rows, by the last of them."""
+        if len(self.entries) == 1:
+            return (last,)
+        first = last.position - len(self.entries) + 1
+        return tuple(entry.at_position(n) for n, entry in enumerate(self.entries, first))
 
 
 def prepare(commit: Commit, now: int) -> Prepared:
@@ -49,26 +56,27 @@ def prepare(commit: Commit, now: int) -> Prepared:
     Raises `ValueError` for writes without an entry and for numbers that no column holds, `KeyTaken` if the commit takes
     one name twice.
     """
-    entry = commit.entry
-    if entry is None and commit.writes:
+    entries = commit.entries
+    if not entries and (commit.writes or commit.earlier):
         raise ValueError("a commit with writes needs an entry for the log")
     released, taken = moved_claims(commit.writes)
     records, afters, broken = _records(commit)
     marks, doubled = _marks(commit.marks, now)
     claims = (*(_claim(held, taken=False) for held in released), *(_claim(held, taken=True) for held in taken))
-    log = None
-    if entry is not None:
-        direction = "rule" if entry.why.direction == "rule" else ""
-        log = (plain(entry.org), plain(entry.partition), _number(entry.at), encode_entry(entry), direction)
+    log = tuple([_log_line(entry) for entry in entries])
     fences = ((short(commit.fence.name), commit.fence.epoch),) if commit.fence is not None else ()
     touches = frozenset((*(r[:3] for r in records), *(c[0] for c in claims), *(m[:3] for m in marks)))
-    return Prepared(fences, records, claims, marks, log, afters, touches, entry, broken or doubled)
+    return Prepared(fences, records, claims, marks, log, afters, touches, entries, broken or doubled)
+
+
+def _log_line(entry: Entry) -> _Line:
+    direction = "rule" if entry.why.direction == "rule" else ""
+    return (plain(entry.org), plain(entry.partition), _number(entry.at), encode_entry(entry), direction)
 
 
 def _records(commit: Commit) -> tuple[tuple[_Line, ...], tuple[Record, ...], RevMoved | None]:
     """One line for each record: the rev that is expected, and its last version. Also what breaks the chain, if any."""
-    changes = commit.entry.changes if commit.entry is not None else ()
-    aligned = len(changes) == len(commit.writes)
+    changes = [change for entry in commit.entries for change in entry.changes]
     chains: dict[Address, tuple[int, Record, bytes | msgspec.Raw]] = {}
     for n, write in enumerate(commit.writes):
         address, before = write.after.address, write.before.rev if write.before is not None else 0
@@ -77,7 +85,7 @@ def _records(commit: Commit) -> tuple[tuple[_Line, ...], tuple[Record, ...], Rev
             return _lines(chains), (), RevMoved(f"{address.type} {address.id} is at rev {chain[1].rev}.",
                                                 rev=chain[1].rev)  # fmt: skip
         body: bytes | msgspec.Raw = b""
-        if aligned and changes[n].id == address.id and changes[n].rev == write.after.rev:
+        if n < len(changes) and (changes[n].type, changes[n].id, changes[n].rev) == (*address[::2], write.after.rev):
             body = changes[n].snapshot
         chains[address] = (chain[0] if chain is not None else before, write.after, body or encode_record(write.after))
     return _lines(chains), tuple(after for _, after, _ in chains.values()), None
@@ -148,8 +156,7 @@ class Batch:
             records += ((d, *line) for line in decision.records)
             claims += ((d, *line) for line in decision.claims)
             marks += ((d, *line) for line in decision.marks)
-            if decision.log is not None:
-                log.append((d, *decision.log))
+            log += ((d, *line) for line in decision.log)
             if decision.dead is not None:
                 dead.append(d)
         self._fences = [line[1] for line in fences]
@@ -160,7 +167,7 @@ class Batch:
         return [column for name, lines in tables.items() for column in _columns(lines, _WIDTHS[name])] + [dead]
 
     def outcomes(self, base: int, refused: Iterable[Sequence[int]]) -> list[Row | Conflict | None]:
-        """What each decision came to: its row, its refusal, or nothing for marks alone."""
+        """What each decision came to: its (last) row, its refusal, or nothing for marks alone."""
         causes = {d: (cause, n, found) for d, cause, n, found in refused}
         out: list[Row | Conflict | None] = []
         position = base
@@ -169,11 +176,11 @@ class Batch:
                 out.append(self._refusal(*causes[d]))
             elif decision.dead is not None:
                 out.append(decision.dead)
-            elif decision.entry is None:
+            elif not decision.entries:
                 out.append(None)
             else:
-                position += 1
-                out.append(decision.entry.at_position(position))
+                position += len(decision.entries)
+                out.append(decision.entries[-1].at_position(position))
         return out
 
     def _refusal(self, cause: int, n: int, found: int) -> Conflict:

@@ -157,7 +157,8 @@ class GroupCommit:
         done = [d for d, o in zip(decisions, outcomes, strict=True) if not isinstance(o, Exception)]
         self.written += len(done)
         if done:
-            self._committed(done, [o for o in outcomes if isinstance(o, Row)])
+            made = zip(decisions, outcomes, strict=True)
+            self._committed(done, [row for d, o in made if isinstance(o, Row) for row in d.rows_to(o)])
         return outcomes
 
     async def _hand_in(self, batch: Batch) -> list[Row | Conflict | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import apsw
@@ -44,7 +45,8 @@ class Lease(msgspec.Struct, frozen=True):
 class Prepared(msgspec.Struct, frozen=True):
     """A commit with everything encoded, so that the batch runs statements and nothing else.
 
-    `single`: only its first statement can be refused, so it needs no savepoint to be undone.
+    `single`: only its first statement can be refused, so it needs no savepoint to be undone. `earlier`: the entries
+    whose rows come first, each with its encoded form.
     """
 
     moves: tuple[Move, ...]
@@ -56,6 +58,12 @@ class Prepared(msgspec.Struct, frozen=True):
     single: bool = False
     fence: Fence | None = None
     lease: Lease | None = None
+    earlier: tuple[tuple[Entry, bytes], ...] = ()
+
+    def rows_to(self, last: Row) -> tuple[Row, ...]:
+        """All its rows, by the last of them."""
+        first = last.position - len(self.earlier)
+        return (*(entry.at_position(n) for n, (entry, _) in enumerate(self.earlier, first)), last)
 
 
 NOTHING = Prepared((), [], [], (), None, b"")
@@ -68,15 +76,17 @@ def prepare(commit: Commit, index_of: Callable[[Record], Index]) -> Prepared:
     """
     entry = commit.entry
     if entry is None:
-        if commit.writes:
+        if commit.writes or commit.earlier:
             raise ValueError("a commit with writes needs an entry for the log")
         return msgspec.structs.replace(NOTHING, marks=commit.marks, fence=commit.fence)
     released, taken = moved_claims(commit.writes)
-    changes = entry.changes
-    aligned = len(changes) == len(commit.writes)
-    moves = tuple(_move(write, changes[n] if aligned else None, index_of) for n, write in enumerate(commit.writes))
-    single = len(moves) <= 1 and not taken and not commit.marks and 0 <= entry.at < 1 << 63
-    return Prepared(moves, released, taken, commit.marks, entry, encode_entry(entry), single, commit.fence)
+    changes = [change for e in commit.entries for change in e.changes]
+    moves = tuple(_move(w, change, index_of) for w, change in zip_longest(commit.writes, changes) if w is not None)
+    earlier = tuple((e, encode_entry(e)) for e in commit.earlier)
+    single = len(moves) <= 1 and not (taken or commit.marks or earlier) and 0 <= entry.at < 1 << 63
+    return Prepared(
+        moves, released, taken, commit.marks, entry, encode_entry(entry), single, commit.fence, earlier=earlier
+    )
 
 
 def _move(write: Write, change: ChangeSet | None, index_of: Callable[[Record], Index]) -> Move:
@@ -139,9 +149,15 @@ class Applier:
         entry = prepared.entry
         if entry is None:
             return None
-        direction = "rule" if entry.why.direction == "rule" else ""
-        self._execute(self._append, (position, entry.org, entry.partition, entry.at, prepared.body, direction))
+        for each, body in prepared.earlier:
+            self._log(position, each, body)
+            position += 1
+        self._log(position, entry, prepared.body)
         return entry.at_position(position)
+
+    def _log(self, position: int, entry: Entry, body: bytes) -> None:
+        direction = "rule" if entry.why.direction == "rule" else ""
+        self._execute(self._append, (position, entry.org, entry.partition, entry.at, body, direction))
 
     def _lease(self, lease: Lease) -> int | None:
         taken = lease.until > lease.now
