@@ -234,8 +234,9 @@ async def in_turn(steps: Sequence[Awaitable[object]]) -> None:
 class World(msgspec.Struct, frozen=True):
     """Everything a service may touch.
 
-    `floors`: the floor of each org that routing keeps in this process, by org id, fed from the log. `None`: none is
-    kept, and every round takes one look at the store. `share`: the part of a role that is done here; `None`: all of it.
+    `floors`: the floor of each org that routing keeps in this process, by org id, fed from the log, or, where the
+    bus brings every row of these orgs, with those (`service.floors.Fed`). `None`: none is kept, and every round takes
+    one look at the store. `share`: the part of a role that is done here; `None`: all of it.
     """
 
     store: Store
