@@ -87,7 +87,7 @@ async def test_without_the_lock_a_reader_is_led_past_a_row(
 ) -> None:
     """The test above would notice: here positions come from a sequence, as one would do it without thinking."""
     await store.ready()
-    text = await by_hand.fetchval("SELECT pg_get_functiondef('commit_batch_1'::regproc)")
+    text = await by_hand.fetchval("SELECT pg_get_functiondef('commit_batch_2'::regproc)")
     drawn = "SELECT coalesce(max(position), 0) INTO base FROM log;"
     assert WITHOUT_LOCK in text
     assert drawn in text

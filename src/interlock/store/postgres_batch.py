@@ -7,7 +7,7 @@ mark; `Prepared.touches` says what one touches. What happens several times to on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,6 @@ NAME_MAX = 500
 INT_MAX = (1 << 63) - 1
 
 FENCE, REV, NAME, MARK = range(4)
-_WIDTHS = {"fences": 3, "records": 15, "claims": 6, "marks": 7, "log": 6}
 _Line = tuple[Any, ...]
 
 
@@ -163,8 +162,10 @@ class Batch:
         self._claims = [line[1] for line in claims]
         self._marks = ["/".join(line[1:4]) for line in marks]
         self._records = [line[1:4] for line in records]
+        bodies: list[bytes] = []
         tables = {"fences": fences, "records": records, "claims": claims, "marks": marks, "log": log}
-        return [column for name, lines in tables.items() for column in _columns(lines, _WIDTHS[name])] + [dead]
+        packed = [text for name, lines in tables.items() for text in _columns(lines, name, bodies)]
+        return [*packed, numbers(dead), b"".join(bodies)]
 
     def outcomes(self, base: int, refused: Iterable[Sequence[int]]) -> list[Row | Conflict | None]:
         """What each decision came to: its (last) row, its refusal, or nothing for marks alone."""
@@ -192,13 +193,40 @@ class Batch:
         return taken_by(natural((self._claims if cause == NAME else self._marks)[n - 1]))
 
 
-def _columns(lines: Sequence[_Line], width: int) -> list[Sequence[Any]]:
-    return list(zip(*lines, strict=True)) if lines else [()] * width
+def _columns(lines: Sequence[_Line], table: str, bodies: list[bytes]) -> Iterator[str]:
+    """The columns of one table, each an array as PostgreSQL writes it. Its bodies go to the end of `bodies`, and their
+    places there into two columns.
+    """
+    written = _WRITTEN[table]
+    columns: Sequence[Sequence[Any]] = list(zip(*lines, strict=True)) or [()] * len(written)
+    for write, values in zip(written, columns, strict=True):
+        if write is None:
+            yield from _places(values, bodies)
+        else:
+            yield write(values)
 
 
-def numbers(values: Sequence[int]) -> str:
+def _places(values: Sequence[bytes | None], bodies: list[bytes]) -> tuple[str, str]:
+    """Where each body begins, from 1, and how long it is; one that is not there has no length."""
+    begins = sum(map(len, bodies)) + 1
+    starts: list[int] = []
+    for value in values:
+        starts.append(begins)
+        begins += len(value or b"")
+    bodies.append(b"".join([value or b"" for value in values]))
+    return numbers(starts), numbers([None if value is None else len(value) for value in values])
+
+
+def numbers(values: Sequence[int | None]) -> str:
     """An array of numbers as PostgreSQL writes it: the driver asks of every element what it is."""
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def flags(values: Sequence[bool]) -> str:
+    """An array of truths in the same way."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
 
 
 def texts(values: Sequence[str]) -> str:
@@ -209,6 +237,16 @@ def texts(values: Sequence[str]) -> str:
     if "\\" in inside or inside.count('"') != 2 * (len(values) - 1):
         inside = '","'.join([v.replace("\\", r"\\").replace('"', r"\"") for v in values])
     return f'{{"{inside}"}}'
+
+
+_WRITTEN: dict[str, tuple[Callable[[Sequence[Any]], str] | None, ...]] = {
+    "fences": (numbers, texts, numbers),
+    "records": (numbers, *[texts] * 3, *[numbers] * 3, *[texts] * 5, numbers, texts, None),
+    "claims": (numbers, texts, flags, *[texts] * 3),
+    "marks": (numbers, *[texts] * 3, None, numbers, flags),
+    "log": (numbers, *[texts] * 2, numbers, None, texts),
+}
+"""How the columns of a table are written; `None` for its bodies."""
 
 
 def plain(text: str) -> str:

@@ -5,16 +5,12 @@
 -- name: look
 -- Arrays come as PostgreSQL itself writes them (`texts`, `numbers`).
 SELECT kind, n, type, org, id, rev, body
-FROM look_1(
-    :types::text::text[], :orgs::text::text[], :ids::text::text[], :known::text::bigint[],
-    :names::text::text[], :holders::text::text[], :held::text::bigint[],
-    :spaces::text::text[], :homes::text::text[], :keys::text::text[], :now
-)
+FROM look_2(:types, :orgs, :ids, :known, :names, :holders, :held, :spaces, :homes, :keys, :now)
 
 -- name: commit_batch
-SELECT base, refused FROM commit_batch_1(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41
+SELECT base, refused FROM commit_batch_2(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45
 )
 
 -- name: take_lease
