@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from interlock.bus.nats import _nth
 from interlock.bus.nats_link import POSITION, SINCE, Delivered
+from interlock.bus.nats_tap import nth
 from interlock.bus.nats_window import encoded
 
 HEADERS = st.dictionaries(
@@ -31,7 +31,7 @@ def test_the_place_of_a_message_among_its_consumers_is_read_as_the_library_reads
     for reply in ("$JS.ACK.log.sync--1.1.205.17.1700000000000000000.3",
                   "$JS.ACK._.acc.log.sync--1.1.205.17.1700000000000000000.3.tok"):  # fmt: skip
         message = Msg(_client=None, subject="s", reply=reply)  # type: ignore[arg-type]
-        assert _nth(reply) == message.metadata.sequence.consumer == 17
+        assert nth(reply) == message.metadata.sequence.consumer == 17
 
 
 class _Written(Client):

@@ -10,25 +10,20 @@ stands still although the log goes on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 import msgspec
+from nats.js.api import StreamState
 
 from interlock.bus.dead_letters import DeadLetter, encode
-from interlock.bus.nats_link import MSG_ID, POSITION, SINCE, Delivered, NatsLink, away
+from interlock.bus.nats_link import MSG_ID, NatsLink, away
+from interlock.bus.nats_tap import Arrived, Outlet, Tap
 from interlock.bus.positions import Positions
 from interlock.domain.errors import Unavailable
 from interlock.domain.log import Row
 from interlock.domain.share import Share, share_named
 from interlock.ports import Batch, Store
 
-CREDIT = 1_024
-"""Messages that a consumer has asked for ahead of its work."""
-EXPIRES_S = 30
-BEAT_S = 1
-"""How often a server with nothing to deliver says that it is there."""
 SILENCE_S = 3.0
 """A server that said nothing for so long is taken for gone."""
 EMPTY_S = 0.1
@@ -37,7 +32,8 @@ STILL_S = 5.0
 """How often a consumer to whom nothing comes asks the log whether something should have."""
 CATCH_UP = 256
 LETTERS_SHOWN = 100
-_POSITION, _SINCE = POSITION.encode(), SINCE.encode()
+NEAR_ROWS = 1_024
+"""A share that is no further than this from where its neighbours' tap is joins it, and reads what is between."""
 
 
 class NatsBus:
@@ -122,30 +118,18 @@ async def letters(link: NatsLink, consumer: str = "") -> list[DeadLetter]:
     return found
 
 
-class _Arrived(msgspec.Struct):
-    """A message in hand: a row, or (without one) a tick, and where it is acknowledged if it came by the stream."""
-
-    position: int
-    row: Row | None
-    reply: str = ""
-
-
 class _Feed:
-    """One consumer's messages: asked for ahead of its work, in order, without a hole."""
+    """One share's messages, from a tap that it may have in common with others: in order, without a hole."""
 
     def __init__(self, share: Share, link: NatsLink, store: Store, positions: Positions) -> None:
         self._share = share
         self._link = link
         self._store = store
         self._positions = positions
-        self._hand: deque[_Arrived] = deque()
-        self._inbox: deque[Delivered] = deque()
+        self._hand: deque[Arrived] = deque()
         self._news = asyncio.Event()
-        self._consumer = self._subject = ""
-        self._end_subscription: Callable[[], Awaitable[None]] | None = None
-        self._bound = False
-        self._breaks = -1
-        self._delivered = self._credit = self._seen = self._told = 0
+        self._outlet: Outlet | None = None
+        self._seen = self._told = 0
         self._until = 0
         self._log_was_at = 0
         self._looked_at = 0.0
@@ -162,15 +146,15 @@ class _Feed:
         return rows
 
     async def done(self, position: int) -> None:
-        """Everything up to a position is done with, and the ticks that follow it. The last message acknowledges all."""
+        """Everything up to a position is done with, and the ticks that follow it."""
         rows, reached = 0, 0
-        last = ""
+        outlet = self._outlet
         while self._hand and (self._hand[0].position <= position or self._hand[0].row is None):
             arrived = self._hand.popleft()
             rows += arrived.row is not None
-            reached = arrived.position
-            last = arrived.reply or last
-        await self._acknowledge(last)
+            reached = max(reached, arrived.position)
+            if arrived.number and outlet is not None:
+                outlet.done, outlet.reply = arrived.number, arrived.reply
         await self._positions.move(self._share.name, max(position, reached), rows)
 
     async def fill(self, patience_s: float) -> bool:
@@ -180,66 +164,110 @@ class _Feed:
         if self._until:
             await self._catch_up()
             return True
-        if not self._inbox:
-            await self._ask()
+        outlet = self._outlet
+        if outlet is None:  # ended meanwhile
+            return False
+        await outlet.tap.settle()
+        if not outlet.inbox:
+            await outlet.tap.ask()
             try:
                 async with asyncio.timeout(patience_s):
                     await self._news.wait()
             except TimeoutError:
-                self._bound = self._bound and patience_s < SILENCE_S
+                if patience_s >= SILENCE_S:
+                    outlet.tap.end()
                 return False
         self._news.clear()
-        while self._inbox and self._bound:
-            await self._take(self._inbox.popleft())
+        while outlet.inbox and outlet.alive:
+            await self._take(outlet, outlet.inbox[0])
         return True
 
     async def end(self) -> None:
         """Listen no more, and wake whoever waits."""
         self._ended = True
         self._news.set()
-        await self._unsubscribe()
+        await self._leave()
 
     async def _bind(self) -> None:
-        """A new consumer from the position on; before it, from the log, what the stream does not reach back to."""
-        await self._unsubscribe()
-        breaks = self._link.breaks
-        self._inbox.clear()
+        """A tap from the position on; before it, from the log, what it does not reach back to."""
+        await self._leave()
         self._hand.clear()
+        if await self._joins_others():
+            return
+        breaks = self._link.breaks
         state = await self._link.state()
-        while not state.messages:
-            await self._pass_the_stream_by()
-            if self._until or self._ended:
-                return
+        if state.messages:
+            await self._open(state, breaks)
+            return
+        await self._pass_the_stream_by()
+        if not self._until and not self._ended:
             await asyncio.sleep(EMPTY_S)
-            state = await self._link.state()
+
+    async def _open(self, state: StreamState, breaks: int) -> None:
+        """A tap of our own, which others may join."""
         position = await self._positions.of(self._share.name)
         first = await self._link.at(state.first_seq)
         reaches_back_to = first.position if first.is_tick else first.position - 1
-        self._until = reaches_back_to if position < reaches_back_to else 0
-        start = await self._link.first_after(max(position, self._until), state)
-        self._subject, self._end_subscription = await self._link.subscribe(self._arrived)
-        self._consumer = await self._link.consume(self._share, start)
-        self._delivered = self._credit = 0
-        self._seen = self._told = max(position, self._until)
-        self._breaks, self._bound = breaks, True
+        until = reaches_back_to if position < reaches_back_to else 0
+        start = await self._link.first_after(max(position, until), state)
+        tap = Tap(self._link, max(position, until), breaks)
+        await tap.open(self._share, start)
+        self._begin(tap, position)
+        self._link.taps.offer(self._share, tap)
+
+    async def _joins_others(self) -> bool:
+        """Join the tap that others here have for the same rows, if it is near; whether that was done."""
+        tap = self._link.taps.of(self._share)
+        if tap is None:
+            return False
+        position = await self._positions.of(self._share.name)
+        if not tap.alive or abs(tap.position - position) > NEAR_ROWS:
+            return False
+        self._begin(tap, position)
+        return True
+
+    def _begin(self, tap: Tap, position: int) -> None:
+        """At a tap, behind a position: what the tap is past already is read from the log."""
+        self._until = tap.position if position < tap.position else 0
+        self._seen = self._told = max(position, tap.position)
+        self._outlet = tap.join(self._news)
 
     async def _ready(self) -> None:
-        """The stream brings what comes; or it is known until where the log does. Raises `Unavailable`."""
-        if self._bound and self._breaks == self._link.breaks:
-            if await self._stands_still():
+        """The tap brings what comes; or it is known until where the log does. Raises `Unavailable`."""
+        while not self._ended and not self._until:
+            outlet = self._outlet
+            if outlet is not None and outlet.alive:
+                if await self._stands_still():
+                    outlet.tap.end()
+                    await self._pass_the_stream_by()
+                elif self._hand or not await self._moves_over(outlet):
+                    return
+                continue
+            try:
+                await self._bind()
+            except Unavailable:
                 await self._pass_the_stream_by()
-            return
-        self._bound = False
-        try:
-            await self._bind()
-        except Unavailable:
-            await self._pass_the_stream_by()
-            if not self._until:
-                raise
+                if not self._until:
+                    raise
+
+    async def _moves_over(self, outlet: Outlet) -> bool:
+        """Nothing is in hand: if the others' tap is near (again), ours has done its service. Whether it was left."""
+        taps = self._link.taps
+        if taps.of(self._share) is outlet.tap or not await self._near(outlet):
+            return False
+        await self._leave()
+        return True
+
+    async def _near(self, outlet: Outlet) -> bool:
+        other = self._link.taps.of(self._share)
+        if other is None:
+            self._link.taps.offer(self._share, outlet.tap)
+            return False
+        return abs(other.position - await self._positions.of(self._share.name)) <= NEAR_ROWS
 
     async def _pass_the_stream_by(self) -> None:
         """Until where the log is now it is read itself; then the stream is asked anew."""
-        self._bound = False
+        await self._leave()
         self._hand.clear()
         end = await self._store.last_position()
         self._until = end if end > await self._positions.of(self._share.name) else 0
@@ -257,92 +285,57 @@ class _Feed:
         return told < was_at
 
     async def _catch_up(self) -> None:
-        """Rows that the stream has not, from the log."""
+        """Rows that the tap has not, from the log."""
         last = self._hand[-1].position if self._hand else await self._positions.of(self._share.name)
         rows = await self._store.changes(last, CATCH_UP)
         for row in rows:
             if row.position <= self._until:
                 held = row if self._share.holds(row) else None
-                self._hand.append(_Arrived(row.position, held))
+                self._hand.append(Arrived(row.position, held))
         if not rows or rows[-1].position >= self._until:
             self._until = 0
         await self._pass_ticks()
 
-    async def _ask(self) -> None:
-        """Keep the server's credit filled up."""
-        if self._credit > CREDIT // 2:
+    async def _take(self, outlet: Outlet, arrived: Arrived) -> None:
+        """One message: a tick, or a row that is new or was seen. It leaves the inbox once it is in hand: a row that
+        cannot be read stays where it is.
+        """
+        position = arrived.position
+        if arrived.since > self._told:
+            outlet.tap.end()  # what was between two ticks is not in the stream any more: the log has it
             return
-        more = CREDIT - self._credit
-        request = {"batch": more, "expires": EXPIRES_S * 10**9, "idle_heartbeat": BEAT_S * 10**9}
-        await self._link.ask(self._consumer, self._subject, msgspec.json.encode(request))
-        self._credit += more
-
-    def _arrived(self, message: Delivered) -> None:
-        self._inbox.append(message)
-        self._news.set()
-
-    async def _take(self, message: Delivered) -> None:
-        """One message: a word of the server's, a tick, or a row that is new or was seen."""
-        found = message.header(_POSITION)
-        if not found:
-            self._hear(await self._link.headers(message))
-            return
-        self._credit -= 1
-        self._delivered += 1
-        if _nth(message.reply) != self._delivered:
-            self._bound = False  # something on its way to us was lost: begin anew behind what is done
-            return
-        position = int(found)
-        if message.subject == self._link.tick:
-            if int(message.header(_SINCE) or 0) > self._told:
-                self._bound = False  # what was between two ticks is not in the stream any more: the log has it
-                return
+        if arrived.since >= 0:
             self._told = position
-            self._hand.append(_Arrived(position, None, message.reply))
-            await self._pass_ticks()
-        elif position <= self._seen:
-            await self._acknowledge(message.reply)
-        else:
+        elif position > self._seen:
+            arrived = await self._read(arrived)
+            if not outlet.alive:
+                return
             self._seen = position
-            self._hand.append(_Arrived(position, await self._row(position, message), message.reply))
+        else:
+            arrived = Arrived(position, None, arrived.number, arrived.reply)
+        outlet.inbox.popleft()
+        self._hand.append(arrived)
+        await self._pass_ticks()
 
-    async def _row(self, position: int, message: Delivered) -> Row:
+    async def _read(self, arrived: Arrived) -> Arrived:
+        """The same with its row. Raises as `decode_row` does, and `Unavailable`."""
+        position, message = arrived.position, arrived.message
+        if arrived.row is not None or message is None:
+            return arrived
         if message.body:
-            return self._link.row(position, message)
+            arrived.row = self._link.row(position, message)
+            return arrived
         rows = await self._store.changes(position - 1, 1)
         if not rows or rows[0].position != position:
-            self._bound = False
             raise Unavailable(f"The log does not show row {position} yet.")
-        return rows[0]
-
-    def _hear(self, headers: dict[str, str]) -> None:
-        """What the server says besides: a beat, a request that ran out, or that there is no such consumer any more."""
-        status = headers.get("Status", "")
-        if status in ("404", "408"):
-            self._credit -= min(self._credit, int(headers.get("Nats-Pending-Messages", self._credit)))
-        elif status != "100":
-            self._bound = False
+        return msgspec.structs.replace(arrived, row=rows[0])
 
     async def _pass_ticks(self) -> None:
         """Ticks (and rows of others) with no row of ours before them move the position at once."""
         if self._hand and self._hand[0].row is None:
             await self.done(0)
 
-    async def _unsubscribe(self) -> None:
-        if self._end_subscription is not None:
-            await self._end_subscription()
-            self._end_subscription = None
-
-    async def _acknowledge(self, reply: str) -> None:
-        """An acknowledgement that does not arrive costs a repetition, which is passed over."""
-        if reply:
-            with contextlib.suppress(Unavailable):
-                await self._link.acknowledge(reply)
-
-
-def _nth(reply: str) -> int:
-    """Which message of its consumer it is, from 1. Its address for answers says so: the seventh word of nine, or the
-    ninth of the longer form, in which the server names domain and account.
-    """
-    words = reply.split(".")
-    return int(words[6] if len(words) == 9 else words[8])
+    async def _leave(self) -> None:
+        if self._outlet is not None:
+            outlet, self._outlet = self._outlet, None
+            await outlet.tap.leave(outlet)

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nats.errors
 import nats.js.errors
@@ -39,6 +40,9 @@ from interlock.domain.share import (
     queue_bucket_of,
     record_bucket,
 )
+
+if TYPE_CHECKING:
+    from interlock.bus.nats_tap import Tap
 
 POSITION = "Interlock-Position"
 """The header with a row's position in the change log; a tick's is that of the last row before it."""
@@ -77,6 +81,11 @@ class Delivered(NamedTuple):
     body: bytes
     head: bytes
 
+    @property
+    def status(self) -> bytes:
+        """What a server says by it: three digits in its first line. Empty if it is no word of a server's."""
+        return self.head[9:12].strip()
+
     def header(self, name: bytes) -> bytes:
         """The value of a header that a relay wrote; empty if it has none of this name."""
         begin = self.head.find(b"\r\n" + name + b": ")
@@ -101,10 +110,6 @@ class _Client(Client):
         self.stats["in_msgs"] += 1
         self.stats["in_bytes"] += len(data)
         taker(Delivered(subject.decode(), reply.decode(), data, headers or b""))
-
-    async def headers(self, head: bytes) -> dict[str, str]:
-        """All headers, as the library reads them; a word of the server's among them."""
-        return await self._process_headers(head) or {}
 
 
 class Place(NamedTuple):
@@ -148,6 +153,8 @@ class NatsLink:
         self._opening = asyncio.Lock()
         self._numbers = 0
         self._rows: dict[bytes, Row] = {}
+        self._used: set[str] = set()
+        self.taps = Taps(prefix)
 
     async def ready(self) -> JetStreamContext:
         """The connection, made if there is none. Raises `Unavailable` if no server answers in time."""
@@ -268,6 +275,7 @@ class NatsLink:
         """Make a consumer for a share from a sequence on, in place of those made before it; its name."""
         context = await self.ready()
         name = self.fresh_name(share)
+        self._used.add(name)
         config = ConsumerConfig(
             name=name, durable_name=name, opt_start_seq=start, filter_subjects=filters(self.prefix, share) or None,
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE, ack_policy=AckPolicy.ALL, ack_wait=60.0,
@@ -276,10 +284,20 @@ class NatsLink:
         with away():
             await context.add_consumer(self.log, config)
             async for old in self._consumers(context, names_of(share)):
-                if old != name:
+                if old not in self._used:
                     with contextlib.suppress(nats.js.errors.NotFoundError):
                         await context.delete_consumer(self.log, old)
         return name
+
+    async def let_go(self, consumer: str) -> None:
+        """Nobody here listens to a consumer any more: the servers are asked to remove it, and not waited for. One that
+        they do not hear of goes when its share is next bound, or after its time.
+        """
+        self._used.discard(consumer)
+        if consumer and self._client is not None and self._client.is_connected:
+            with contextlib.suppress(*_AWAY):
+                subject = f"$JS.API.CONSUMER.DELETE.{self.log}.{consumer}"
+                await self._client.publish(subject, reply=self._client.new_inbox())
 
     async def _consumers(self, context: JetStreamContext, beginning: str) -> AsyncIterator[str]:
         offset = 0
@@ -308,10 +326,6 @@ class NatsLink:
                 await subscription.unsubscribe()
 
         return inbox, end
-
-    async def headers(self, message: Delivered) -> dict[str, str]:
-        """All headers of a message."""
-        return await self._client.headers(message.head) if self._client is not None else {}
 
     def row(self, position: int, message: Delivered) -> Row:
         """The row that a message carries, decoded once for all consumers here. Raises as `decode_row` does."""
@@ -350,6 +364,29 @@ class NatsLink:
         buckets = f"{org_bucket(row.org):02}.{record_bucket(row.org, row.partition):02}.{lane}"
         names = f"{_UNSAFE.sub('_', row.org) or '_'}.{_UNSAFE.sub('_', row.partition) or '_'}"
         return f"{self.prefix}.log.{buckets}.{names}"
+
+
+class Taps:
+    """The taps of a process that shares may join, by what they let through."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._offered: dict[tuple[str, ...], Tap] = {}
+
+    def of(self, share: Share) -> Tap | None:
+        """The one for the rows of a share, if one is at work."""
+        tap = self._offered.get(_key(self._prefix, share))
+        return tap if tap is not None and tap.alive else None
+
+    def offer(self, share: Share, tap: Tap) -> None:
+        """Let others join one that was opened for a share, unless they have one to join."""
+        if self.of(share) is None:
+            self._offered[_key(self._prefix, share)] = tap
+
+
+@lru_cache(maxsize=1024)
+def _key(prefix: str, share: Share) -> tuple[str, ...]:
+    return tuple(filters(prefix, share))
 
 
 async def _closed(client: Client) -> None:
