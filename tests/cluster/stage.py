@@ -59,7 +59,7 @@ NOTHING: dict[str, Any] = {"data": []}
 
 
 class Stage:
-    """A running cluster under load."""
+    """A running cluster under load. Of two databases the one that is read is that of the log."""
 
     def __init__(self, made: Cluster, session: aiohttp.ClientSession, seed: int) -> None:
         self.made = made

@@ -64,6 +64,20 @@ async def test_it_routes_conversations_loses_none_and_leaves_nothing_behind() ->
 
 
 @pytest.mark.slow
+async def test_the_two_services_may_have_a_database_each() -> None:
+    """Of all rows of the records service's own log none is left outside the log at the end."""
+    process = await begun(
+        "--databases", "2", "--each", "1", "--nodes", "1", "--conversations", "30", "--under-way", "4", "--json"
+    )
+    async with asyncio.timeout(WITHIN_S):
+        out, _ = await process.communicate()
+    summary = json.loads(out)
+    assert summary["as_it_should"], summary
+    assert (process.returncode, summary["databases"], summary["rows_behind"]) == (0, 2, 0)
+    assert summary["completed"] >= 30
+
+
+@pytest.mark.slow
 async def test_ctrl_c_ends_every_process_and_removes_the_folder() -> None:
     process = await begun("--each", "1", "--nodes", "1", "--under-way", "2")
     assert process.stderr is not None

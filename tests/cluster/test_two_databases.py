@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from tests.cluster.proxy import Proxy
+from tests.cluster.stage import LEASE_S, Roving, Stage, balance
 from tests.crash.load import Acknowledged, Client, Load, http, set_up
 from tests.crash.server import KEY, Server
 from tests.crash.test_server_kill import check, nothing_stuck, settle
 from tests.postgres import Databases
+
+from interlock.cli.cluster.processes import Plan, Process, cluster
+from interlock.cli.cluster.show import held_by
+from interlock.domain.log import Row
+from interlock.runtime.clock import SystemClock
+from interlock.runtime.collecting import COLLECTOR
+from interlock.store.opening import open_store
 
 WAITING = 12
 TURNS = 600
@@ -99,3 +107,54 @@ async def test_a_cut_off_records_database_stops_no_routing_and_loses_nothing(dat
         await proxy.stop()
     assert code == 0
     await check(two, told)
+
+
+async def collector_of(stage: Stage) -> Process:
+    """The process that collects just now, by what it has said."""
+    async with asyncio.timeout(LEASE_S * 10):
+        while True:
+            for process in stage.made.processes:
+                if process.pid and COLLECTOR in held_by(process.said()):
+                    return process
+            await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=0.05)
+
+
+async def collected_once_in_order(records_db: str, rows: Sequence[Row]) -> None:
+    """The log has each row of the records service's own log once, in its order, with what it says."""
+    store = open_store(records_db, SystemClock())
+    try:
+        theirs: list[Row] = []
+        while page := await store.changes(theirs[-1].position if theirs else 0, 5_000):
+            theirs += page
+    finally:
+        await store.close()
+    assert len(theirs) > 50
+    wanted = {row.id for row in theirs}
+    assert [row.entry() for row in rows if row.id in wanted] == [row.entry() for row in theirs]
+
+
+@pytest.mark.slow
+async def test_a_collector_that_is_killed_is_followed_by_another_which_goes_on_where_it_was() -> None:
+    """PostgreSQL, NATS, two processes of each role, under load: twice kill -9 of the one that collects."""
+    plan = Plan(key=KEY, nats=1, databases=2, lease_s=LEASE_S)
+    async with http() as session, cluster(plan) as made:
+        stage = Stage(made, session, 5)
+        await stage.begin(5)
+        try:
+            await stage.probe("nothing yet")
+            first = await collector_of(stage)
+            await first.kill()
+            await stage.probe("the collector was killed")
+            second = await collector_of(stage)
+            assert second is not first
+            first.start()
+            await first.ready()
+            await second.kill()
+            second.start()
+            await second.ready()
+            await stage.probe("and its follower")
+            rows = await stage.end()
+        finally:
+            Roving.home = True
+        balance(rows, stage.told)
+        await collected_once_in_order(made.records_db, rows)

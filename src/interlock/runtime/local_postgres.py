@@ -66,6 +66,17 @@ class LocalPostgres:
         """Where one of its databases answers."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
+    async def make(self, *databases: str) -> None:
+        """Make empty databases on the server, which runs."""
+        import asyncpg
+
+        connection = await asyncpg.connect(self.url())
+        try:
+            for name in databases:
+                await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+
     @property
     def pid(self) -> int:
         """The process id of the server that runs."""

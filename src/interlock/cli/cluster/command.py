@@ -11,7 +11,7 @@ from interlock.cli.output import Json
 
 def dev(
     *, conversations: int = 0, seconds: float = 0.0, under_way: int = 16, each: int = 2, nodes: int = 3,
-    headless: bool = False, json: Json = False,
+    databases: int = 1, headless: bool = False, json: Json = False,
 ) -> int:  # fmt: skip
     """A whole installation on this machine: PostgreSQL, a NATS cluster, and two processes of every role, under load.
 
@@ -33,6 +33,8 @@ def dev(
         Processes of every role.
     nodes
         NATS servers: 3 are a cluster, 1 is a single one.
+    databases
+        1, or 2: each of the two services has its own, as with --records-db and --routing-db.
     headless
         No live screen, also on a terminal.
     """
@@ -43,14 +45,22 @@ def dev(
     from interlock.runtime.logs import configure
     from interlock.runtime.server import run
 
-    if min(conversations, seconds) < 0 or under_way < 1 or each < 1 or nodes not in (1, 3, 5):
-        wrong = "--conversations and --seconds are not negative, --under-way and --each at least 1, --nodes 1, 3 or 5"
+    if (
+        min(conversations, seconds) < 0
+        or under_way < 1
+        or each < 1
+        or nodes not in (1, 3, 5)
+        or databases not in (1, 2)
+    ):
+        wrong = "--conversations and --seconds are not negative, --under-way and --each at least 1, --nodes 1, 3 or 5, "
+        wrong += "--databases 1 or 2"
         raise Failure(wrong, next="interlock cluster dev --help", code=USAGE)
     live = sys.stdout.isatty() and not headless and not json
     configure(text=True, level="warning")
     wishes = Wishes(
-        conversations=conversations, seconds=seconds, under_way=under_way, each=each, nodes=nodes, live=live, quiet=json
-    )
+        conversations=conversations, seconds=seconds, under_way=under_way, each=each, nodes=nodes, databases=databases,
+        live=live, quiet=json,
+    )  # fmt: skip
     try:
         summary = run(show(wishes))
     except (CannotRun, NoServer) as missing:

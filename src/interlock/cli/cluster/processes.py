@@ -33,12 +33,15 @@ _UP = re.compile(r"^(?:listening (http://\S+)|running )", re.MULTILINE)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start. `each`: processes of each group; `more`: settings of Interlock's processes, by variable."""
+    """What to start. `each`: processes of each group; `databases`: 1, or one for each of the two services; `more`:
+    settings of Interlock's processes, by variable.
+    """
 
     key: str
     groups: Sequence[Sequence[str]] = GROUPS
     each: int = 2
     nats: int = 3
+    databases: int = 1
     shares: int = 2
     lease_s: float = 3.0
     more: Mapping[str, str] = {}
@@ -121,15 +124,29 @@ class Cluster:
 
     @property
     def db(self) -> str:
-        """The URL of the store."""
-        return self.postgres.url()
+        """The URL of the store, of two databases the one that holds the log."""
+        return self.postgres.url("postgres" if self.plan.databases == 1 else "routing")
+
+    @property
+    def records_db(self) -> str:
+        """The URL of the records service's own database; empty if there is none."""
+        return "" if self.plan.databases == 1 else self.postgres.url("records")
+
+    @property
+    def stores(self) -> dict[str, str]:
+        """Where the store is, as settings of a process."""
+        if not self.records_db:
+            return {"INTERLOCK_DB": self.db}
+        return {"INTERLOCK_RECORDS_DB": self.records_db, "INTERLOCK_ROUTING_DB": self.db}
 
     async def start(self) -> None:
         """Servers first, then one process (it makes the schema and the first org), then the others."""
         await asyncio.gather(asyncio.to_thread(self._start_postgres), *(node.start() for node in self.nodes))
+        if self.records_db:
+            await self.postgres.make("records", "routing")
         environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")},
-            "INTERLOCK_DB": self.db,
+            **self.stores,
             "INTERLOCK_NATS": ",".join(node.url for node in self.nodes),
             "INTERLOCK_SHARES": str(self.plan.shares),
             "INTERLOCK_LEASE_SECONDS": str(self.plan.lease_s),

@@ -24,7 +24,9 @@ from interlock.domain.errors import Unavailable
 from interlock.domain.share import share_named
 from interlock.ports import Store
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.collecting import COLLECTED_BY, COLLECTOR
 from interlock.runtime.server import until_stopped
+from interlock.service.collector import reached
 from interlock.service.cues import ROLES
 from interlock.service.divisions import division_of, positions_of
 from interlock.store.opening import open_store
@@ -43,6 +45,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     under_way: int
     each: int
     nodes: int
+    databases: int
     live: bool
     quiet: bool
 
@@ -53,11 +56,12 @@ async def show(wishes: Wishes) -> dict[str, Any]:
     if not wishes.quiet:
         sys.stderr.write("starting PostgreSQL, NATS and Interlock's processes\n")
     stop = asyncio.create_task(until_stopped())
-    async with cluster(Plan(key=key, each=wishes.each, nats=wishes.nodes)) as made, _log_of(made) as store:
+    plan = Plan(key=key, each=wishes.each, nats=wishes.nodes, databases=wishes.databases)
+    async with cluster(plan) as made, opened(made.db) as store, opened(made.records_db or made.db) as records:
         first = made.processes[0].url
         if not wishes.quiet:
             sys.stderr.write(_where(made, first, key))
-        watched = Watched(made, store)
+        watched = Watched(made, store, records if made.records_db else None)
         orders = Orders(
             url=first, key=key, seed=7, rate="max", seconds=wishes.seconds or FOREVER_S, under_way=wishes.under_way
         )
@@ -80,16 +84,19 @@ async def show(wishes: Wishes) -> dict[str, Any]:
 def _where(made: Cluster, api: str, key: str) -> str:
     """Where everything is, so that it can be looked at, and broken."""
     nats = ",".join(node.url for node in made.nodes)
+    beside = f"  records  {made.records_db}\n" if made.records_db else ""
     return (
-        f"  console  {api}/    sign in with the key\n  API      {api}/v1    key {key}\n  logs     {made.folder}\n"
+        f"  console  {api}/    sign in with the key\n  API      {api}/v1    key {key}\n"
+        f"  logs     {made.folder}\n{beside}"
         f"  look     interlock doctor --db {made.db} --nats {nats}\n"
         "  break    kill -9 or -STOP any process of the table: the others take over what it holds\n"
     )
 
 
 @contextlib.asynccontextmanager
-async def _log_of(made: Cluster) -> AsyncIterator[Store]:
-    store = open_store(made.db, SystemClock())
+async def opened(db: str) -> AsyncIterator[Store]:
+    """The store at a URL."""
+    store = open_store(db, SystemClock())
     try:
         yield store
     finally:
@@ -97,12 +104,13 @@ async def _log_of(made: Cluster) -> AsyncIterator[Store]:
 
 
 class Watched:
-    """What the log of a running cluster comes to."""
+    """What the log of a running cluster comes to. `records`: the other database, whose own log it has to hold too."""
 
-    def __init__(self, made: Cluster, store: Store) -> None:
+    def __init__(self, made: Cluster, store: Store, records: Store | None = None) -> None:
         self.story = Story()
         self._made = made
         self._store = store
+        self._records = records
         self._clock = SystemClock()
         self._behind: dict[str, int] = {}
 
@@ -142,6 +150,9 @@ class Watched:
             for role in ROLES:
                 positions = await positions_of(self._store, await division_of(self._store, role))
                 self._behind[role] = max(0, last - min(positions.values()))
+            if self._records is not None:
+                taken = (await reached(self._store)).position
+                self._behind[COLLECTOR] = max(0, await self._records.last_position() - taken)
 
     def _picture(self) -> RenderableType:
         table = Table(title="processes", title_justify="left", box=None, pad_edge=False)
@@ -150,9 +161,10 @@ class Watched:
         table.add_column("holds")
         table.add_column("behind", no_wrap=True, justify="right", min_width=6)
         for process in self._made.processes:
-            behind = [self._behind.get(role, 0) for role in process.roles if role in ROLES]
+            roles = (*process.roles, COLLECTOR) if COLLECTED_BY in process.roles else process.roles
+            behind = [self._behind[role] for role in roles if role in self._behind]
             rows = str(max(behind)) if behind else "-"
-            table.add_row(process.name, str(process.pid or "dead"), _held(process.said()), rows)
+            table.add_row(process.name, str(process.pid or "dead"), " ".join(held_by(process.said())), rows)
         for node in self._made.nodes:
             table.add_row(f"nats {node.name}", str(node.pid or "dead"), "", "")
         return Group(table, board(self.story, self._clock.now()))
@@ -171,6 +183,7 @@ class Watched:
         return {
             "processes": len(self._made.processes),
             "nats_nodes": len(self._made.nodes),
+            "databases": self._made.plan.databases,
             "conversations": self.story.conversations,
             "assigned": len(self.story.assigned),
             "completed": self.story.completed,
@@ -184,8 +197,8 @@ class Watched:
         }
 
 
-def _held(said: str) -> str:
-    """The shares that a process holds, from its log."""
+def held_by(said: str) -> list[str]:
+    """The shares that a process holds, by name, from what it has said in its log."""
     held: dict[str, None] = {}
     for text in said.splitlines():
         with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
@@ -194,7 +207,7 @@ def _held(said: str) -> str:
                 held[line.share] = None
             elif line.event in ("share_given_back", "share_lost"):
                 held.pop(line.share, None)
-    return " ".join(sorted(held, key=lambda name: (share_named(name).role, name)))
+    return sorted(held, key=lambda name: (share_named(name).role, name))
 
 
 class _Line(msgspec.Struct):
