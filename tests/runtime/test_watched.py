@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from interlock.domain.errors import Unavailable
+from interlock.domain.share import share_named
+from interlock.runtime import divided
+from interlock.runtime.assemble import assemble
+from interlock.runtime.settings import Settings
 from interlock.runtime.watched import StandsStill, watched
 
 
@@ -69,3 +76,33 @@ async def test_what_the_work_raises_is_raised() -> None:
 
 async def _until(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def test_a_role_without_a_place_in_the_log_is_not_watched_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`records` works by the clock only: it never handles a row, and would stand still in the eyes of whoever looks."""
+    monkeypatch.setattr(divided, "STILL_LEASES", 0.1)
+    more: dict[str, Any] = {"role": ("records", "sync"), "shares": 1, "lease_seconds": 0.5, "detect": False}
+    given = Settings(db=f"sqlite:///{tmp_path}/one.db", bootstrap_key="ilk_" + "3" * 64, **more)  # type: ignore[arg-type]
+    looks = 0
+    looked = divided.watched
+
+    async def counted(work: Any, reached: Any, newest: Any, every_s: float) -> None:
+        async def look() -> int:
+            nonlocal looks
+            looks += 1
+            return await reached()
+
+        await looked(work, look, newest, every_s)
+
+    monkeypatch.setattr(divided, "watched", counted)
+    with capture_logs() as said:
+        async with asyncio.timeout(30), assemble(given) as house:
+            assert house.divided is not None
+            assert await house.world.store.last_position() > 0
+            while looks < 8:  # of sync's, which has a place: several times as many as it takes
+                await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=0.05)
+            assert house.divided.holdings is not None
+            assert sorted(share_named(name).role for name in house.divided.holdings.held) == ["records", "sync"]
+    assert [line for line in said if line["event"] == "share_passed_on"] == []
