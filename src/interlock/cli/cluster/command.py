@@ -45,16 +45,10 @@ def dev(
     from interlock.runtime.logs import configure
     from interlock.runtime.server import run
 
-    if (
-        min(conversations, seconds) < 0
-        or under_way < 1
-        or each < 1
-        or nodes not in (1, 3, 5)
-        or databases not in (1, 2)
-    ):
+    counts = nodes in (1, 3, 5) and databases in (1, 2)
+    if min(conversations, seconds) < 0 or min(under_way, each) < 1 or not counts:
         wrong = "--conversations and --seconds are not negative, --under-way and --each at least 1, --nodes 1, 3 or 5, "
-        wrong += "--databases 1 or 2"
-        raise Failure(wrong, next="interlock cluster dev --help", code=USAGE)
+        raise Failure(wrong + "--databases 1 or 2", next="interlock cluster dev --help", code=USAGE)
     live = sys.stdout.isatty() and not headless and not json
     configure(text=True, level="warning")
     wishes = Wishes(
