@@ -142,8 +142,6 @@ class Cluster:
     async def start(self) -> None:
         """Servers first, then one process (it makes the schema and the first org), then the others."""
         await asyncio.gather(asyncio.to_thread(self._start_postgres), *(node.start() for node in self.nodes))
-        if self.records_db:
-            await self.postgres.make("records", "routing")
         environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")},
             **self.stores,
@@ -169,6 +167,8 @@ class Cluster:
     def _start_postgres(self) -> None:
         self.postgres.prepare()
         self.postgres.start()
+        if self.records_db:
+            self.postgres.make("records", "routing")
 
     async def stop(self) -> list[str]:
         """End everything, Interlock first. The names of processes that did not end by themselves."""
