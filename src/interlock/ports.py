@@ -159,6 +159,10 @@ class Store(Protocol):
         """
         ...
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """The rows of `changes` as (position, stored row), for whoever passes them on; `decode_row` reads one."""
+        ...
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
-from tests.conformance.builders import A, B, commit_of, conversation, next_of, put, user
+from tests.conformance.builders import A, B, commit_of, conversation, item, next_of, put, user
 from tests.conformance.conftest import Engine
 
 from interlock.domain.decision import birth
 from interlock.domain.errors import KeyTaken, RevMoved
+from interlock.domain.log import decode_heading, decode_row
+from interlock.domain.share import ANY_QUEUE, queue_bucket, queue_bucket_of
 from interlock.ports import Commit, Mark, Store
 
 
@@ -91,6 +93,22 @@ async def test_changes_by_org_partition_and_from_the_end(store: Store, many: int
     assert await positions(store, 0, 2, newest=True, partition="p0") == [5, 7]
     assert await positions(store, 5, many, newest=True, partition="p0") == [7]
     assert await positions(store, 0, 0, newest=True) == []
+
+
+async def test_stored_rows_are_the_rows_and_their_headings_say_where_they_go(store: Store) -> None:
+    made = conversation("c1")
+    await store.commit(commit_of(birth(made)))
+    await store.commit(commit_of(birth(item("w1", queue="q7"))))
+    await store.commit(commit_of(next_of(made, name="x")))
+    rows, bodies = await store.changes(0, 10), await store.bodies(0, 10)
+    assert [decode_row(position, body) for position, body in bodies] == rows
+    assert await store.bodies(1, 1) == bodies[1:2]
+    assert await store.bodies(3, 10) == []
+    for row, (_, body) in zip(rows, bodies, strict=True):
+        heading = decode_heading(body)
+        assert (heading.id, heading.org, heading.partition) == (row.id, row.org, row.partition)
+        assert queue_bucket_of(heading) == queue_bucket_of(row)
+    assert [queue_bucket_of(row) for row in rows] == [ANY_QUEUE, queue_bucket("q7"), ANY_QUEUE]
 
 
 async def test_a_reader_is_never_led_past_a_row_that_commits_late(engine: Engine) -> None:

@@ -29,7 +29,7 @@ from nats.js.api import (
 
 from interlock.bus.nats_window import Window, Windows
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, decode_row
+from interlock.domain.log import Heading, Row, decode_row
 from interlock.domain.share import (
     ANY_QUEUE,
     BUCKETS,
@@ -357,7 +357,7 @@ class NatsLink:
         """The subject of ticks: every share hears them."""
         return f"{self.prefix}.tick"
 
-    def subject(self, row: Row) -> str:
+    def subject(self, row: Row | Heading) -> str:
         """Where a row goes: its buckets by org, by record and by queue, then its org and its partition."""
         queue = queue_bucket_of(row)
         lane = "-" if queue == ANY_QUEUE else f"{queue:02}"

@@ -17,7 +17,7 @@ from interlock.bus.nats_link import EXPECTED_LAST, EXPECTED_LAST_OF_EMPTY, MSG_I
 from interlock.bus.nats_window import Window
 from interlock.bus.positions import Positions
 from interlock.domain.errors import Unavailable
-from interlock.domain.log import Row, encode_entry
+from interlock.domain.log import Row, decode_heading
 from interlock.ports import Store
 
 CONSUMER = "relay"
@@ -81,7 +81,7 @@ class Relay:
         if self._drained and not self._news.is_set():
             await self._rest()
         self._news.clear()
-        rows = await self._store.changes(self._position, self._window)
+        rows = await self._store.bodies(self._position, self._window)
         self._drained = len(rows) < self._window
         if not rows:
             return 0
@@ -108,22 +108,22 @@ class Relay:
         self._since = 0
         self._aligned = True
 
-    async def _publish(self, rows: Sequence[Row]) -> None:
-        """A window of rows, and at its end a tick if one is due."""
+    async def _publish(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """A window of stored rows, and at its end a tick if one is due. They are passed on as they are."""
         self._aligned = False
         now = asyncio.get_running_loop().time()
         tick = now - self._ticked_at >= self._tick_s
-        last = rows[-1]
+        last = rows[-1][0]
         async with self._link.window() as window:
-            for row in rows:
-                body = encode_entry(row)
+            for position, body in rows:
+                row = decode_heading(body)
                 kept = body if len(body) <= BODY_BYTES_MAX else b""
-                answered = row is last and not tick
-                self._send(window, self._link.subject(row), kept, row.id, row.position, answered=answered)
+                answered = position == last and not tick
+                self._send(window, self._link.subject(row), kept, row.id, position, answered=answered)
             if tick:
-                self._send_tick(window, last.position)
+                self._send_tick(window, last)
         await self._stored(window, len(rows) + tick)
-        self._position = last.position
+        self._position = last
         if tick:
             self._ticked, self._since, self._ticked_at = self._position, self._position, now
         self._aligned = True

@@ -89,6 +89,25 @@ def decode_row(position: int, body: bytes) -> Row:
     return _row_decoder.decode(body).at_position(position)
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """Of a change set, which record it is about. `snapshot` is the encoded record."""
+
+    type: str
+    snapshot: msgspec.Raw
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """What says where a stored row goes, and no more of it."""
+
+    id: str
+    org: str
+    partition: str
+    changes: tuple[Moved, ...] = ()
+
+
+decode_heading = msgspec.json.Decoder(Heading).decode
+
+
 class Version(msgspec.Struct, frozen=True):
     """One version of a record as a row of the log brought it. `snapshot` is the encoded record."""
 

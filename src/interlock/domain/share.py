@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from interlock.domain.log import Row
+from interlock.domain.log import Heading, Row
 
 BUCKETS = 64
 """Buckets by record and by org: the most shares that a role can have."""
@@ -101,7 +101,7 @@ def queue_bucket(queue: str) -> int:
     return zlib.crc32(queue.encode()) % QUEUE_BUCKETS
 
 
-def queue_bucket_of(row: Row) -> int:
+def queue_bucket_of(row: Row | Heading) -> int:
     """The bucket of the queue that a row is about, `ANY_QUEUE` if it is about agents, settings, or no queue at all."""
     found = ANY_QUEUE
     for change in row.changes:

@@ -74,6 +74,10 @@ class GatedStore:
         """As the store does."""
         return await self._store.changes(after, limit, org=org, partition=partition, newest=newest)
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """As the store does."""
+        return await self._store.bodies(after, limit)
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

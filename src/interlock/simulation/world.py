@@ -303,6 +303,11 @@ class SimStore:
         ask = lambda _: at_once(room.store.changes(after, limit, org=org, partition=partition, newest=newest))  # noqa: E731
         return await Step("changes", ask, reads=room.places.bit("log"))
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """As the store does."""
+        room = self._room
+        return await Step("bodies", lambda _: at_once(room.store.bodies(after, limit)), reads=room.places.bit("log"))
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

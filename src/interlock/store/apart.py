@@ -126,6 +126,10 @@ class ApartStore:
         """Rows of the one log."""
         return await self.routing.changes(after, limit, org=org, partition=partition, newest=newest)
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Stored rows of the one log."""
+        return await self.routing.bodies(after, limit)
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

@@ -110,6 +110,10 @@ class MemoryStore:
             rows = [r for r in rows if org in ("", r.org) and partition in ("", r.partition)]
         return rows[max(0, len(rows) - limit) :] if newest else rows[:limit]
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Rows after a position, encoded."""
+        return [(r.position, encode_entry(r)) for r in self._log[after : after + limit]]
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

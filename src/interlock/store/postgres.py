@@ -171,6 +171,10 @@ class PostgresStore:
         rows = [decode_row(position, body) for position, body in found]
         return rows[::-1] if newest else rows
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Rows after a position, as they are stored."""
+        return [(position, body) for position, body in await self._ask("changes", {"after": after, "limit": limit})]
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:

@@ -199,6 +199,14 @@ class SqliteStore:
                 rows = _rows(self._read_execute(sql, bindings))
         return rows[::-1] if newest else rows
 
+    async def bodies(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Rows after a position, as they are stored."""
+        sql, bindings = self._sql["changes"], {"after": after, "limit": limit}
+        with _READS:
+            if limit > CHANGES_INLINE_MAX:
+                return await self._in_scan_thread(lambda c: c.execute(sql, bindings).fetchall())
+            return self._read_execute(sql, bindings).fetchall()
+
     async def rule_runs(
         self, org: str, *, since: int, before: tuple[int, int], limit: int, whole: bool = False
     ) -> list[RuleRun]:
