@@ -70,7 +70,7 @@ def listens(w: Workflow, type: str, verb: str) -> bool:
 
 
 def starts(w: Workflow, type: str, verb: str, record: Record, changed: frozenset[str]) -> bool:
-    """Whether an event of `record` starts it: it listens, and the record as it is now satisfies a transition.
+    """Whether an event starts it: it listens, and `record`, as the event brought it, satisfies a transition.
 
     `changed` are the outward names of the fields that the event moved.
     """
