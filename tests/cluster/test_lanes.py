@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from interlock.service import agents, conversations, orgs, records, reservations
 from interlock.service.preconditions import Precondition
 
 QUEUES = 6
-"""At least half of them in each lane."""
+"""Half of them in each lane; a team can serve ten."""
 AGENTS = 4
 WAVE = 24
 PATIENCE_S = 60
@@ -59,12 +60,15 @@ class Company:
         """Queues in both lanes, a team, agents signed in."""
         self.org = (await orgs.all_orgs(self.world))[0].id
         self.by = Provenance(self.org, Actor("person", "api_key", "test"), "api")
-        while min(map(self.in_lane, (0, 1))) < QUEUES // 2:
-            n = len(self.queues)
+        lanes: dict[int, list[str]] = {0: [], 1: []}
+        for n in itertools.count():
+            if min(map(len, lanes.values())) >= QUEUES // 2:
+                break
             made = await records.create(self.world, self.by, Queue, {"name": f"Queue {n}"}, beside=nothing)
             queue = made.record(Queue)
             assert queue is not None
-            self.queues.append(queue.id)
+            lanes[queue_bucket(queue.id) % 2].append(queue.id)
+        self.queues = [id for ids in lanes.values() for id in ids[: QUEUES // 2]]
         team = (await records.create(self.world, self.by, Team, {"name": "All"}, beside=nothing)).record(Team)
         assert team is not None
         served = {"enabled": True, "queues": tuple(self.queues), "work_item_capacity": 2}
@@ -76,10 +80,6 @@ class Company:
             user = (await records.create(self.world, self.by, User, fields, beside=nothing)).record(User)
             assert user is not None
             await agents.set_status(self.world, self.by, user.id, available, None, beside=nothing)
-
-    def in_lane(self, lane: int) -> int:
-        """How many queues fall into a lane."""
-        return sum(queue_bucket(q) % 2 == lane for q in self.queues)
 
     async def wave(self) -> None:
         """So many conversations, over all queues; until each was given to somebody and is done."""
