@@ -31,8 +31,8 @@ class OneBefore:
 
     async def commit(self, write: Write) -> int:
         """The position of a decision with one record."""
-        [record], log = (prepared := prepare(commit_of(write), 1_000)).records, prepared.log
-        assert log is not None
+        prepared = prepare(commit_of(write), 1_000)
+        [record], [log] = prepared.records, prepared.log
         self._batches += 1
         arguments = [*[()] * 3, *([v] for v in (0, *record)), *[()] * 13, *([v] for v in (0, *log)), []]
         base, refused = await self._connection.fetchrow(self.COMMIT, self._name, self._batches, 1_000, *arguments)
