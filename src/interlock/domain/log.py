@@ -53,9 +53,19 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     basis: tuple[Basis, ...] = ()
     changes: tuple[ChangeSet, ...] = ()
 
+    @property
+    def listed_direction(self) -> str:
+        """The direction, of those by which a store finds rows again; else empty."""
+        return "rule" if self.why.direction == "rule" else ""
+
     def at_position(self, position: int) -> Row:
         """The row, once its position is known."""
         return Row(position, self.id, self.org, self.partition, self.at, self.by, self.why, self.basis, self.changes)
+
+
+def rows_up_to(earlier: Sequence[Entry], last: Row) -> tuple[Row, ...]:
+    """All rows of one commit: those of `earlier` stand directly before the last one."""
+    return (*(e.at_position(n) for n, e in enumerate(earlier, last.position - len(earlier))), last)
 
 
 encode_record = msgspec.json.Encoder().encode

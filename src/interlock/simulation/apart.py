@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from interlock.domain.log import Row
+from interlock.domain.log import Row, rows_up_to
 from interlock.domain.record import Address, Record
 from interlock.domain.side import Collected, side_of
 from interlock.ports import Commit, Mark, Query, Store
@@ -167,10 +167,10 @@ class _Steps:
 
         def do(_: int) -> Row | None:
             last = at_once(self._side().commit(commit))
-            first = last.position - len(told) + 1 if last is not None else 0
-            for n, (entry, channels) in enumerate(zip(commit.entries, wanted, strict=True), first):
+            rows = rows_up_to(commit.earlier, last) if last is not None else ()
+            for row, channels in zip(rows, wanted, strict=True):
                 for channel in channels:
-                    channel.rows.append(entry.at_position(n))
+                    channel.rows.append(row)
             return last
 
         return await Step("collect", do, writes=writes, adds=adds)

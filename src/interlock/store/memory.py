@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from interlock.domain import kinds
 from interlock.domain.errors import Fenced, RevMoved
-from interlock.domain.log import Row, RuleRun, decode_row, decode_run, encode_entry, encode_record
+from interlock.domain.log import Row, RuleRun, decode_row, decode_run, encode_entry, encode_record, rows_up_to
 from interlock.domain.record import Address, Index, Record
 from interlock.ports import Clock, Commit, Mark, Query, Sought
 from interlock.store.claims import Held, moved_claims, taken_by
@@ -84,7 +84,7 @@ class MemoryStore:
                 )
         if commit.entry is None:
             return None
-        rows = [entry.at_position(n) for n, entry in enumerate(commit.entries, len(self._log) + 1)]
+        rows = rows_up_to(commit.earlier, commit.entry.at_position(len(self._log) + len(commit.entries)))
         self._log += rows
         for listener in self._listeners:
             listener(rows)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from interlock.domain.errors import Conflict, Fenced, KeyTaken, RevMoved
-from interlock.domain.log import Entry, Row, encode_entry, encode_record
+from interlock.domain.log import Entry, Row, encode_entry, encode_record, rows_up_to
 from interlock.domain.record import Address, Record
 from interlock.ports import Commit, Mark
 from interlock.store.claims import Held, moved_claims, taken_by
@@ -43,10 +43,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
     def rows_to(self, last: Row) -> tuple[Row, ...]:
         """All its rows, by the last of them."""
-        if len(self.entries) == 1:
-            return (last,)
-        first = last.position - len(self.entries) + 1
-        return tuple(entry.at_position(n) for n, entry in enumerate(self.entries, first))
+        return rows_up_to(self.entries[:-1], last)
 
 
 def prepare(commit: Commit, now: int) -> Prepared:
@@ -69,8 +66,7 @@ def prepare(commit: Commit, now: int) -> Prepared:
 
 
 def _log_line(entry: Entry) -> _Line:
-    direction = "rule" if entry.why.direction == "rule" else ""
-    return (plain(entry.org), plain(entry.partition), _number(entry.at), encode_entry(entry), direction)
+    return (plain(entry.org), plain(entry.partition), _number(entry.at), encode_entry(entry), entry.listed_direction)
 
 
 def _records(commit: Commit) -> tuple[tuple[_Line, ...], tuple[Record, ...], RevMoved | None]:

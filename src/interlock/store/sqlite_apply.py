@@ -12,7 +12,7 @@ import msgspec
 from interlock.domain.change import ChangeSet
 from interlock.domain.decision import Write
 from interlock.domain.errors import Conflict, Fenced, KeyTaken, RevMoved
-from interlock.domain.log import Entry, Row, encode_entry, encode_record
+from interlock.domain.log import Entry, Row, encode_entry, encode_record, rows_up_to
 from interlock.domain.record import Address, Index, Record
 from interlock.ports import Commit, Fence, Mark
 from interlock.store.claims import Held, moved_claims, taken_by
@@ -62,8 +62,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
     def rows_to(self, last: Row) -> tuple[Row, ...]:
         """All its rows, by the last of them."""
-        first = last.position - len(self.earlier)
-        return (*(entry.at_position(n) for n, (entry, _) in enumerate(self.earlier, first)), last)
+        return rows_up_to([entry for entry, _ in self.earlier], last)
 
 
 NOTHING = Prepared((), [], [], (), None, b"")
@@ -156,8 +155,7 @@ class Applier:
         return entry.at_position(position)
 
     def _log(self, position: int, entry: Entry, body: bytes) -> None:
-        direction = "rule" if entry.why.direction == "rule" else ""
-        self._execute(self._append, (position, entry.org, entry.partition, entry.at, body, direction))
+        self._execute(self._append, (position, entry.org, entry.partition, entry.at, body, entry.listed_direction))
 
     def _lease(self, lease: Lease) -> int | None:
         taken = lease.until > lease.now
