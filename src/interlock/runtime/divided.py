@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
+from msgspec.structs import replace
 
 from interlock.bus.embedded import Announcing, EmbeddedBus
 from interlock.domain.errors import Fenced, Unavailable
@@ -132,21 +133,11 @@ class Divided:
             await self._watched(self._relay(relay), relay.reached)
             return
         if share.role == WEBHOOKS:
-            await self._send(
-                World(store, self._world.bus, self._world.clock, self._world.ids, self._world.together, {})
-            )
+            await self._send(replace(self._world, store=store, floors={}))
             return
         bus = EmbeddedBus(store, poll_s=POLL_S) if self._link is None else _nats_bus(self._link, store)
-        world = World(
-            store,
-            bus,
-            self._world.clock,
-            self._world.ids,
-            self._world.together,
-            Fed() if share.lanes == 1 else {},
-            share,
-        )
-        world = self._around(world)
+        floors = Fed() if share.lanes == 1 else {}
+        world = self._around(replace(self._world, store=store, bus=bus, floors=floors, share=share))
         with self._bell.for_(bus) if isinstance(bus, EmbeddedBus) else contextlib.nullcontext():
             try:
                 if share.role == DETECTORS:
