@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from interlock.domain.assignment import Actor
 from interlock.domain.conversation import Conversation
 from interlock.domain.decision import Decision, Provenance, Why, Write, birth, step
@@ -100,10 +98,7 @@ async def on(urls: tuple[str, str], conversations: int) -> dict[str, Any]:
 async def on_postgres(folder: Path, conversations: int) -> dict[str, Any]:
     """On a server that keeps what it has answered."""
     with running(folder / "data", settings={}) as server:
-        connection = await asyncpg.connect(server.url())
-        for name in ("records", "routing"):
-            await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
+        server.make("records", "routing")
         return await on((server.url("records"), server.url("routing")), conversations)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.crash.load import Acknowledged, Client, Load, http, set_up
 from tests.crash.server import KEY, Server
-from tests.crash.test_server_kill import RESTART_MS, nothing_stuck, settle
+from tests.crash.test_server_kill import RESTART_MS, come_to_rest, settle
 from tests.postgres import Databases
 
 from interlock.domain.access import Org
@@ -118,14 +118,7 @@ async def test_two_databases_are_backed_up_in_use_and_put_back(databases: Databa
     assert await epochs(back[1]) == raised != []
     own, taken, _ = await positions(back)
     assert taken < own, "the backup of the records is the later one, so routing lacks something"
-    server = await Server.start(back)
-    try:
-        async with http() as session:
-            admin = Client(session, server.url, KEY)
-            await settle(server, admin)
-            await nothing_stuck(admin, before)
-    finally:
-        assert await server.stop() == 0
+    await come_to_rest(back, before)
     own, taken, _ = await positions(back)
     assert taken == own
     await nothing_lost(back[1], before)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 
 import asyncpg
 import pytest
 from tests.postgres import SKIPPED, scratch_folder
+from tests.processes import runs
 
 from interlock.runtime.local_postgres import QUICK, CannotRun, LocalPostgres
 
@@ -28,7 +28,7 @@ async def test_nothing_of_a_killed_server_runs_on_and_it_starts_again_at_once() 
         busy = [asyncio.ensure_future(line.execute(BUSY)) for line in lines]
         await asyncio.sleep(0)
         server.kill()
-        alive = [pid for pid in backends if _lives(pid)]
+        alive = [pid for pid in backends if runs(pid)]
         server.start()
         await asyncio.wait(busy)
         assert alive == []
@@ -36,18 +36,3 @@ async def test_nothing_of_a_killed_server_runs_on_and_it_starts_again_at_once() 
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    """One that has ended and waits for its parent to notice does not."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as told:
-            return told.read().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        if os.path.isdir("/proc/self"):
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
